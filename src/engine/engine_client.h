@@ -1,10 +1,10 @@
 // Asynchronous HTTP/1.1 client to one engine: our own candor-engine (connected descriptors handed
 // over its control socket, S11), a foreign llama-server on a Unix path, or an upstream over TCP.
 //
-// The engine is a hostile peer (S16): status line, headers, chunk sizes, lines, events, whole bodies
-// and pauses are bounded; the values of its headers are never passed on. Keep-alive connections are
-// pooled. A request on a pooled connection that the peer had closed before sending a byte is sent
-// once more on a fresh one.
+// The engine is a hostile peer (S16): status line, headers, chunk sizes, lines, events, whole
+// bodies and pauses are bounded; the values of its headers are never passed on. Keep-alive
+// connections are pooled. A request on a pooled connection that the peer had closed before sending
+// a byte is sent once more on a fresh one.
 //
 // Threads: an EngineClient and its streams belong to one executor that runs one handler at a time
 // (an io_context run by one thread, or a strand). A service with several threads makes one client
@@ -37,7 +37,8 @@ using StreamSocket = asio::generic::stream_protocol::socket;
 class Dialer {
  public:
   virtual ~Dialer() = default;
-  [[nodiscard]] virtual asio::awaitable<Result<StreamSocket>> dial(asio::any_io_executor executor) = 0;
+  [[nodiscard]] virtual asio::awaitable<Result<StreamSocket>> dial(
+      asio::any_io_executor executor) = 0;
 };
 [[nodiscard]] std::shared_ptr<Dialer> unix_dialer(std::string path);
 // A numeric address; names are resolved by whoever configures upstreams, not here.
@@ -48,8 +49,8 @@ class Dialer {
 
 struct EngineClientOptions {
   std::shared_ptr<Dialer> dialer;
-  std::string host = "engine";              // Host header
-  Sensitive<std::string> token;             // Authorization: Bearer; empty: none
+  std::string host = "engine";   // Host header
+  Sensitive<std::string> token;  // Authorization: Bearer; empty: none
   std::size_t max_idle_connections = 64;
   std::chrono::milliseconds max_idle_age{60'000};
   std::size_t max_header_bytes = 16U << 10U;
@@ -59,8 +60,8 @@ struct EngineClientOptions {
 
 struct EngineRequest {
   std::string method = "POST";
-  std::string path;   // our own constant, "/v1/chat/completions"
-  std::string body;   // JSON; empty with GET
+  std::string path;  // our own constant, "/v1/chat/completions"
+  std::string body;  // JSON; empty with GET
   // True: an SSE answer is delivered event by event. An answer that is not text/event-stream is
   // delivered whole in either case (errors).
   bool stream = false;
@@ -72,7 +73,7 @@ struct EngineRequest {
 class EngineStream {
  public:
   virtual ~EngineStream() = default;  // closes the connection if the answer has not ended: cancels
-  [[nodiscard]] virtual int status() const noexcept = 0;   // 100..599, syntactically checked only
+  [[nodiscard]] virtual int status() const noexcept = 0;  // 100..599, syntactically checked only
   [[nodiscard]] virtual bool is_event_stream() const noexcept = 0;
   // The next event's data, or the whole body (once, also when empty), or nullopt at the clean end:
   // the HTTP body has ended as framed. "[DONE]" is delivered as any event; what follows it is the

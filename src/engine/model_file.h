@@ -3,13 +3,13 @@
 // open() takes the file in place where this process may lease it (own file, or privilege), else
 // through a copy in the store (0400, content-addressed), else as a sealed memory file. A read lease
 // (F_SETLEASE, F_RDLCK) is taken before hashing and held until destruction: while it is held no one
-// has the file open for writing. A would-be writer blocks until broken() has been seen and the lease
-// released, so no byte that this descriptor gives can have changed before release().
+// has the file open for writing. A would-be writer blocks until broken() has been seen and the
+// lease released, so no byte that this descriptor gives can have changed before release().
 //
 // Errors: kNotFound, kPermissionDenied (message: whose file, and what to do), kInvalidArgument (not
 // a regular file, empty), kFailedPrecondition (someone has it open for writing: close it, or copy),
-// kResourceExhausted (no room for the copy). Blocking: hashing runs at 1-2 GB/s; call it off the I/O
-// threads. Thread-safe as a value: one owner.
+// kResourceExhausted (no room for the copy). Blocking: hashing runs at 1-2 GB/s; call it off the
+// I/O threads. Thread-safe as a value: one owner.
 #pragma once
 
 #include <cstdint>
@@ -51,9 +51,9 @@ class DigestCache {
 };
 
 struct ModelFileOptions {
-  Path store_folder;                     // empty: no copies on disk
-  std::uint64_t max_memory_copy = 0;     // bytes a sealed memory file may take; 0: none
-  bool try_lease_in_place = true;        // false in tests of the other ways
+  Path store_folder;                  // empty: no copies on disk
+  std::uint64_t max_memory_copy = 0;  // bytes a sealed memory file may take; 0: none
+  bool try_lease_in_place = true;     // false in tests of the other ways
 };
 
 class ModelFile {

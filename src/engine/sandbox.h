@@ -1,5 +1,5 @@
-// The sandbox that candor-engine and candor-inspect put on themselves before they read a byte of the
-// model (S10), and the measured grants that the monitor records and `candor doctor` shows.
+// The sandbox that candor-engine and candor-inspect put on themselves before they read a byte of
+// the model (S10), and the measured grants that the monitor records and `candor doctor` shows.
 //
 // "Confined" means at least no_new_privs, the seccomp filter and Landlock's file rules; namespaces
 // and the other limits are added where the kernel grants them, and their absence is shown.
@@ -18,16 +18,16 @@ namespace candor::engine {
 
 // What was measured in the child after sealing, not what was asked for. Zero or false: not granted.
 struct SandboxGrants {
-  bool no_new_privs = false;       // /proc/self/status NoNewPrivs: 1
-  bool seccomp_filter = false;     // /proc/self/status Seccomp: 2, and a refused call was refused
-  int landlock_abi = 0;            // 0: no Landlock; else file rules in force, tried on a file
-  bool landlock_net = false;       // TCP bind and connect refused by Landlock too (ABI 4)
-  bool landlock_scope = false;     // abstract sockets and signals refused by Landlock too (ABI 6)
-  bool no_capabilities = false;    // CapEff, CapPrm and CapBnd empty
+  bool no_new_privs = false;     // /proc/self/status NoNewPrivs: 1
+  bool seccomp_filter = false;   // /proc/self/status Seccomp: 2, and a refused call was refused
+  int landlock_abi = 0;          // 0: no Landlock; else file rules in force, tried on a file
+  bool landlock_net = false;     // TCP bind and connect refused by Landlock too (ABI 4)
+  bool landlock_scope = false;   // abstract sockets and signals refused by Landlock too (ABI 6)
+  bool no_capabilities = false;  // CapEff, CapPrm and CapBnd empty
   bool not_dumpable = false;
-  bool no_core = false;            // RLIMIT_CORE 0
+  bool no_core = false;  // RLIMIT_CORE 0
   bool empty_environment = false;
-  bool pid_namespace = false;      // the four namespaces, compared with the monitor's by inode
+  bool pid_namespace = false;  // the four namespaces, compared with the monitor's by inode
   bool mount_namespace = false;
   bool ipc_namespace = false;
   bool network_namespace = false;
@@ -45,7 +45,8 @@ struct SandboxGrants {
 // what stands in a load entry and what the child reports. parse refuses unknown or missing keys.
 [[nodiscard]] std::string to_json(const SandboxGrants& grants);
 [[nodiscard]] Result<SandboxGrants> grants_from_json(std::string_view text);
-// One line for a person: "confined (no new privileges, seccomp, Landlock 7, ...); not granted: ...".
+// One line for a person: "confined (no new privileges, seccomp, Landlock 7, ...); not granted:
+// ...".
 [[nodiscard]] std::string describe(const SandboxGrants& grants);
 
 enum class FilterKind : std::uint8_t {
@@ -58,8 +59,8 @@ struct SealRequest {
   // Files that stay readable (and, for kForeign, executable), by open descriptor.
   std::vector<int> readable_fds;
   std::vector<int> executable_fds;
-  int writable_folder_fd = -1;    // kForeign only: the private folder of its socket
-  int control_fd = -1;            // the one descriptor on which recvmsg may take connections
+  int writable_folder_fd = -1;  // kForeign only: the private folder of its socket
+  int control_fd = -1;          // the one descriptor on which recvmsg may take connections
   std::uint64_t data_limit_bytes = 0;
   // Each mechanism alone, for the escape tests. All on in production.
   bool use_seccomp = true;

@@ -1,5 +1,5 @@
-// Incremental, bounded parser of Server-Sent Events (WHATWG HTML section 9.2.6) from an engine, which
-// is a hostile peer (S16). Pure; the same events come out however the bytes are split.
+// Incremental, bounded parser of Server-Sent Events (WHATWG HTML section 9.2.6) from an engine,
+// which is a hostile peer (S16). Pure; the same events come out however the bytes are split.
 //
 // Only `data` matters here; `event` is kept for upstreams that use it; `id`, `retry` and comments
 // are skipped but counted against the bounds. Lines end with LF, CRLF or CR; a leading BOM is
@@ -18,7 +18,7 @@ namespace candor::engine {
 
 struct SseLimits {
   std::size_t max_line_bytes = 1U << 20U;
-  std::size_t max_event_bytes = 4U << 20U;   // the joined data of one event
+  std::size_t max_event_bytes = 4U << 20U;  // the joined data of one event
   std::uint64_t max_total_bytes = 256ULL << 20U;
 };
 
@@ -42,12 +42,12 @@ class SseParser {
   [[nodiscard]] Result<void> end_line(std::string_view line);
 
   SseLimits limits_;
-  std::string line_;             // the unfinished line
-  SseEvent current_;             // the unfinished event
+  std::string line_;  // the unfinished line
+  SseEvent current_;  // the unfinished event
   bool has_data_ = false;
   bool after_cr_ = false;
   bool failed_ = false;
-  std::size_t bom_seen_ = 0;     // bytes of a leading BOM matched so far; 4: start is over
+  std::size_t bom_seen_ = 0;  // bytes of a leading BOM matched so far; 4: start is over
   std::uint64_t total_ = 0;
   std::vector<SseEvent> events_;
   std::size_t read_ = 0;
