@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Style that a machine can check: clang-format, the module graph's includes, file sizes.
+# usage: tools/lint.sh [--fix]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mapfile -t sources < <(git ls-files 'src/*.h' 'src/*.cc' 'apps/*.h' 'apps/*.cc' 'engine/*.h' 'engine/*.cc' 'fuzz/*.cc')
+if [[ ${1:-} == --fix ]]; then
+  clang-format-19 -i "${sources[@]}"
+else
+  clang-format-19 --dry-run --Werror "${sources[@]}"
+fi
+bad=0
+while read -r lines file; do
+  [[ $file == total || $lines -le 650 ]] && continue
+  echo "$file has $lines lines; split it where a reader would (limit 650)"
+  bad=1
+done < <(wc -l "${sources[@]}")
+if git grep -nE '/(work|tmp/x)/' -- . ':!tools/lint.sh'; then
+  echo "a path of a build machine stands in the lines above"
+  bad=1
+fi
+if [[ -f build/release/module_graph.txt ]]; then
+  python3 tools/includes.py build/release/module_graph.txt || bad=1
+fi
+exit "$bad"
