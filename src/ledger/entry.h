@@ -48,14 +48,14 @@ struct Provenance {
 // One run of the monitor. The first entry of every log and of every run.
 struct Start {
   Stamp at;
-  Id128 log_id{};             // random, the same in every run of this log
-  std::string machine_boot;   // the kernel's boot id
-  std::string mode;           // "service" | "own_user"
-  std::string version;        // Candor's
-  std::string log_key;        // C2SP vkey in force
+  Id128 log_id{};            // random, the same in every run of this log
+  std::string machine_boot;  // the kernel's boot id
+  std::string mode;          // "service" | "own_user"
+  std::string version;       // Candor's
+  std::string log_key;       // C2SP vkey in force
   std::uint64_t previous_size = 0;
   Digest previous_root{};
-  struct Continues {          // retention: the closed log this one follows
+  struct Continues {  // retention: the closed log this one follows
     std::string origin;
     std::uint64_t size = 0;
     Digest root{};
@@ -63,13 +63,24 @@ struct Start {
   std::optional<Continues> continues;
 };
 
-struct Stop { Stamp at; std::string reason; };  // "signal" | "admin"
+struct Stop {
+  Stamp at;
+  std::string reason;
+};  // "signal" | "admin"
 
 // The head over this entry, and every head until overlap_until (tree size), carries both keys.
-struct KeyChange { Stamp at; std::string new_key; std::string old_key; std::uint64_t overlap_until = 0; };
+struct KeyChange {
+  Stamp at;
+  std::string new_key;
+  std::string old_key;
+  std::uint64_t overlap_until = 0;
+};
 
 // A clock that stepped back by this much.
-struct ClockStep { Stamp at; std::int64_t back_us = 0; };
+struct ClockStep {
+  Stamp at;
+  std::int64_t back_us = 0;
+};
 
 struct Confinement {  // measured, read back from the child (A5)
   bool no_new_privs = false;
@@ -77,7 +88,7 @@ struct Confinement {  // measured, read back from the child (A5)
   std::uint32_t landlock_abi = 0;  // 0: none
   bool network_namespace = false, pid_namespace = false, mount_namespace = false;
   bool memory_limit = false;
-  bool confined = false;           // at least no_new_privs, seccomp and Landlock's file rules
+  bool confined = false;  // at least no_new_privs, seccomp and Landlock's file rules
 };
 
 struct Load {
@@ -90,23 +101,27 @@ struct Load {
   Digest parameters{};       // of the engine's arguments
   std::uint32_t context = 0, slots = 0, threads = 0;
   Confinement confinement;
-  std::string kernel_probe;               // "passed" | "failed" | "skipped"
-  std::optional<Digest> model_probe;      // digest of the first greedy tokens
-  std::string model_probe_result;         // "first" | "same" | "changed" | "skipped"
+  std::string kernel_probe;           // "passed" | "failed" | "skipped"
+  std::optional<Digest> model_probe;  // digest of the first greedy tokens
+  std::string model_probe_result;     // "first" | "same" | "changed" | "skipped"
 };
 
-struct Unload { Stamp at; Id128 load{}; std::string reason; };  // idle|evicted|stop|crash|hang|lease_broken|memory
+struct Unload {
+  Stamp at;
+  Id128 load{};
+  std::string reason;
+};  // idle|evicted|stop|crash|hang|lease_broken|memory
 
 struct Intent {
   Stamp at;
   Id128 exchange{};
-  std::string caller;       // pseudonym, 32 hex digits
+  std::string caller;           // pseudonym, 32 hex digits
   std::string caller_known_by;  // "unix_socket" | "loopback" | "api_key" | ...
-  std::string api;          // "openai.chat" | "openai.completions" | "anthropic.messages" | ...
+  std::string api;              // "openai.chat" | "openai.completions" | "anthropic.messages" | ...
   bool stream = false;
   Id128 load{};
   Provenance provenance;
-  struct Parameters {       // in force, whoever chose them (A7)
+  struct Parameters {  // in force, whoever chose them (A7)
     std::uint64_t seed = 0;
     bool seed_by_caller = false;
     std::optional<std::uint32_t> max_tokens;
@@ -115,22 +130,27 @@ struct Intent {
     std::uint32_t stops = 0, choices = 1;
     bool logprobs = false;
   } parameters;
-  std::string repeatable;   // "promised" | "best_effort"
+  std::string repeatable;  // "promised" | "best_effort"
   std::uint32_t dropped_fields = 0;
-  std::string content;      // "sealed" | "none"
-  Digest received{}, forwarded{};        // transcript commitments, filled by the exchange record
+  std::string content;             // "sealed" | "none"
+  Digest received{}, forwarded{};  // transcript commitments, filled by the exchange record
   std::uint64_t received_bytes = 0;
 };
 
-struct Progress { Stamp at; Id128 exchange{}; std::uint64_t intent_index = 0; std::uint64_t released_bytes = 0; };
+struct Progress {
+  Stamp at;
+  Id128 exchange{};
+  std::uint64_t intent_index = 0;
+  std::uint64_t released_bytes = 0;
+};
 
 struct Outcome {
   Stamp at;
   Id128 exchange{};
   std::uint64_t intent_index = 0;
   Digest intent_leaf{};
-  std::string result;       // "complete" | "cancelled" | "engine_error" | "deadline"
-  std::string finish;       // "stop" | "length" | ...
+  std::string result;  // "complete" | "cancelled" | "engine_error" | "deadline"
+  std::string finish;  // "stop" | "length" | ...
   std::uint16_t status = 200;
   std::uint64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
   std::int64_t queued_us = 0, first_token_us = 0, total_us = 0;
@@ -143,30 +163,35 @@ struct Abort {
   Id128 exchange{};
   std::uint64_t intent_index = 0;
   Digest intent_leaf{};
-  std::string reason;       // "crash" | "engine_lost" | "lease_broken" | "shutdown" | "ledger"
+  std::string reason;  // "crash" | "engine_lost" | "lease_broken" | "shutdown" | "ledger"
   std::uint64_t released_bytes = 0;  // the last recorded length
 };
 
 // Aggregated when the caller is unknown: one entry per cause, source and window (S17).
 struct Refusal {
   Stamp at;
-  std::string cause;        // closed set, docs/formats/entries.md
+  std::string cause;  // closed set, docs/formats/entries.md
   std::uint16_t status = 0;
-  std::string caller;       // pseudonym or ""
+  std::string caller;  // pseudonym or ""
   std::string api;
   std::uint64_t count = 1;
   std::int64_t window_us = 0;
 };
 
-struct Configuration { Stamp at; Digest digest{}; std::vector<std::string> changed; Id128 note{}; };
+struct Configuration {
+  Stamp at;
+  Digest digest{};
+  std::vector<std::string> changed;
+  Id128 note{};
+};
 
 struct Erasure {
   Stamp at;
-  Id128 act{};              // also the note id under which the reason is sealed
-  std::string scope;        // "exchange" | "caller"
+  Id128 act{};                   // also the note id under which the reason is sealed
+  std::string scope;             // "exchange" | "caller"
   std::vector<Id128> exchanges;  // at most 1,000 an entry; more take more entries
-  std::string caller;       // pseudonym, or ""
-  std::string actor;        // pseudonym
+  std::string caller;            // pseudonym, or ""
+  std::string actor;             // pseudonym
   std::optional<std::string> approver;
   Digest reason{};
 };
@@ -175,16 +200,16 @@ struct Erasure {
 struct Admin {
   Stamp at;
   Id128 act{};
-  std::string verb;         // "key.create" | "key.revoke" | "model.load" | "model.unload" | ...
-  std::string actor;        // pseudonym
+  std::string verb;   // "key.create" | "key.revoke" | "model.load" | "model.unload" | ...
+  std::string actor;  // pseudonym
   std::optional<std::string> approver;
-  std::string object;       // an id or label of ours, never a name of a person
+  std::string object;  // an id or label of ours, never a name of a person
   Digest reason{};
-  std::string result;       // "done" or a code
+  std::string result;  // "done" or a code
 };
 
-using Entry = std::variant<Start, Stop, KeyChange, ClockStep, Load, Unload, Intent, Progress, Outcome,
-                           Abort, Refusal, Configuration, Erasure, Admin>;
+using Entry = std::variant<Start, Stop, KeyChange, ClockStep, Load, Unload, Intent, Progress,
+                           Outcome, Abort, Refusal, Configuration, Erasure, Admin>;
 
 [[nodiscard]] Result<std::string> encode(const Entry& entry);
 [[nodiscard]] Result<Entry> decode(std::string_view text);
