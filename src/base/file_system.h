@@ -23,10 +23,10 @@ namespace candor {
 using Path = std::filesystem::path;
 
 enum class OpenMode : std::uint8_t {
-  kRead,          // must exist
-  kReadWrite,     // must exist
-  kCreate,        // read-write, created 0600 if absent
-  kCreateNew,     // read-write, must not exist
+  kRead,       // must exist
+  kReadWrite,  // must exist
+  kCreate,     // read-write, created 0600 if absent
+  kCreateNew,  // read-write, must not exist
 };
 
 class File {

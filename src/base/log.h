@@ -1,8 +1,8 @@
 // Structured logs to standard error: one JSON object a line (or text on a terminal), UTC, a level,
-// an event name that is a literal, and typed fields. A value can only be one of Field's types: there
-// is no way to pass free text that came from a request (Sensitive<T> does not convert), so logs
-// cannot hold a prompt, an answer or a secret (A10). Thread-safe; never blocks on a slow reader
-// for more than one write.
+// an event name that is a literal, and typed fields. A value can only be one of Field's types:
+// there is no way to pass free text that came from a request (Sensitive<T> does not convert), so
+// logs cannot hold a prompt, an answer or a secret (A10). Thread-safe; never blocks on a slow
+// reader for more than one write.
 //   log_info("engine.started", {{"model", Label("smollm2")}, {"pid", 123}});
 #pragma once
 

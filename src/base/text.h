@@ -1,4 +1,5 @@
-// Small text helpers that several modules need: strict integers, UTF-8, terminal safety, nearest name.
+// Small text helpers that several modules need: strict integers, UTF-8, terminal safety, nearest
+// name.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,8 @@ namespace candor {
 
 // RFC 3629: no overlong forms, surrogates or values past U+10FFFF.
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+// Bytes (1 to 4) of the well-formed sequence that text begins with; 0 if it begins with none.
+[[nodiscard]] std::size_t utf8_sequence(std::string_view text) noexcept;
 
 // For terminals (S19): C0 (but newline and tab), C1, DEL, ESC, bidirectional controls and invalid
 // UTF-8 are shown as U+FFFD.

@@ -3,7 +3,8 @@
 // to it, candor-verify makes it again from the files a client kept and compares.
 //
 // A transcript is an ordered list of fields. Paths are unique, ASCII, and come from the format's
-// closed grammar ("messages/0/parts/0/text"); text is UTF-8 exactly as meant, after JSON unescaping.
+// closed grammar ("messages/0/parts/0/text"); text is UTF-8 exactly as meant, after JSON
+// unescaping.
 #pragma once
 
 #include <string>
