@@ -9,7 +9,7 @@ candor_build_packages=(
 candor_test_packages=(
   libgtest-dev libgmock-dev libclang-rt-19-dev clang-format-19 llvm-19 jq
 )
-candor_bench_packages=(librocksdb-dev wrk jq)
+candor_bench_packages=(librocksdb-dev libbenchmark-dev wrk jq)
 
 # Prints the packages among "$@" that are not installed. npm and node count as present when any
 # version answers, since people often have them from elsewhere.

@@ -1,0 +1,3 @@
+module candor.invalid/benches/httputil_proxy
+
+go 1.19
