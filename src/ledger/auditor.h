@@ -64,7 +64,7 @@ class Auditor {
     std::uint64_t open = 0;                    // intents of the last run without an end yet
     std::uint64_t measured = 0, declared = 0;  // intents, by weights and engine together (S18)
     std::uint64_t time_steps_back = 0;         // without a clock_step entry
-    std::optional<Start::Continues> continues;
+    std::optional<ClosedLog> continues;
     std::string mode;
   };
   [[nodiscard]] const Summary& summary() const noexcept { return summary_; }

@@ -45,6 +45,13 @@ struct Provenance {
   Basis usage_basis = Basis::kDeclared;
 };
 
+// Retention: the closed log that this one follows, by its last head (S7).
+struct ClosedLog {
+  std::string origin;
+  std::uint64_t size = 0;
+  Digest root{};
+};
+
 // One run of the monitor. The first entry of every log and of every run.
 struct Start {
   Stamp at;
@@ -55,12 +62,7 @@ struct Start {
   std::string log_key;       // C2SP vkey in force
   std::uint64_t previous_size = 0;
   Digest previous_root{};
-  struct Continues {  // retention: the closed log this one follows
-    std::string origin;
-    std::uint64_t size = 0;
-    Digest root{};
-  };
-  std::optional<Continues> continues;
+  std::optional<ClosedLog> continues;
 };
 
 struct Stop {
@@ -135,6 +137,7 @@ struct Intent {
   std::string content;             // "sealed" | "none"
   Digest received{}, forwarded{};  // transcript commitments, filled by the exchange record
   std::uint64_t received_bytes = 0;
+  std::optional<Digest> nonce;  // commit_nonce of the client's, filled by the exchange record
 };
 
 struct Progress {
@@ -211,6 +214,16 @@ struct Admin {
 using Entry = std::variant<Start, Stop, KeyChange, ClockStep, Load, Unload, Intent, Progress,
                            Outcome, Abort, Refusal, Configuration, Erasure, Admin>;
 
+// A fraction as entries write it: plain decimal, no exponent, no trailing zeros, at most 9 digits
+// before and 17 after the point ("0.7", "1"). kInvalidArgument for what does not fit or is
+// negative.
+[[nodiscard]] Result<std::string> decimal_text(double value);
+
+// The name of an entry's type in its text: "intent", "outcome", ...
+[[nodiscard]] std::string_view type_name(const Entry& entry);
+
+// encode into a buffer that is reused; out is replaced.
+[[nodiscard]] Result<void> encode_to(std::string& out, const Entry& entry);
 [[nodiscard]] Result<std::string> encode(const Entry& entry);
 [[nodiscard]] Result<Entry> decode(std::string_view text);
 
