@@ -1,0 +1,181 @@
+// The configuration of candor: what is in force, and from where each value comes (A10).
+//
+// Order, the later wins: built-in default, candor.toml, environment (CANDOR_LISTEN_ADDRESS for
+// listen.address), flags. All keys stand in one table (config/keys.h), which also makes
+// docs/configuration.md. Unknown keys are errors that suggest the nearest name; each value has
+// bounds; sizes are written "4GiB", durations "30s". All mistakes of a file are reported at once,
+// one on each line of the message, with file and line.
+//
+// Owner of toml++. Pure but for load_config (reads one file). The file is the administrator's but
+// is read as if hostile. Values of this module hold no secret: keys live in the data folder.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/file_system.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "config/keys.h"
+
+namespace candor::config {
+
+using Milliseconds = std::chrono::milliseconds;
+
+// Numeric address and port. An IPv6 address is written "[::1]:8421".
+struct TcpEndpoint {
+  std::string address;
+  std::uint16_t port = 0;
+};
+
+struct Listen {
+  std::optional<TcpEndpoint> tcp;    // unset: no TCP listener (address = "none")
+  Path unix_socket;                  // of the inference API; empty: none
+  Path admin_socket;                 // always <data_dir>/admin.sock
+  std::vector<std::string> hosts;    // further names in Host (S13)
+  std::vector<std::string> origins;  // web origins that may call (S13)
+};
+
+enum class ContentMode : std::uint8_t { kSealed, kNone };
+struct Content {
+  ContentMode mode = ContentMode::kSealed;
+  std::optional<Milliseconds> retention;  // unset: for ever
+};
+
+struct Model {
+  std::string name;        // what callers ask for
+  Path path;               // one GGUF file
+  int context_tokens = 0;  // for each slot; 0: the model's own, at most 8,192
+  int slots = 4;
+  int threads = 0;                 // 0: as many as processors
+  std::uint64_t memory_bytes = 0;  // for the budget; 0: estimated
+  bool pinned = false;             // never evicted
+  Path chat_template;              // a file that replaces the model's own template; empty: none
+  std::optional<Digest> sha256;    // refuse the file unless it has this digest
+  std::vector<std::string> flags;  // for llama-server; recorded in the load entry
+  std::string origin;              // "candor.toml:12" or "--model"
+  bool operator==(const Model&) const = default;
+};
+
+enum class Scheduling : std::uint8_t { kIdle, kBatch, kOther };
+enum class Unconfined : std::uint8_t { kRefuse, kAllow };
+struct Engine {
+  Path binary;           // empty: candor-engine beside the program
+  bool foreign = false;  // the binary is a llama-server of somebody else's
+  Scheduling scheduling = Scheduling::kIdle;
+  std::uint64_t memory_budget = 0;          // 0: three quarters of the machine's
+  std::optional<Milliseconds> idle_unload;  // unset: never
+  Unconfined unconfined = Unconfined::kRefuse;
+  Milliseconds load_timeout{}, first_token_timeout{}, stall_timeout{}, stop_timeout{};
+  bool kernel_probe = true;
+  int model_probe_tokens = 8;
+};
+
+struct Limits {
+  std::uint64_t max_body_bytes = 0, max_header_bytes = 0;
+  int max_connections = 0;
+  Milliseconds header_timeout{}, body_timeout{}, idle_timeout{}, write_timeout{};
+  Milliseconds request_timeout{}, drain_timeout{};
+  int max_tokens = 0;  // of one answer; a caller may ask for less
+  int max_messages = 0;
+  int max_waiting = 0;         // requests waiting for a slot of one model
+  bool strict_fields = false;  // refuse unknown request fields rather than drop them (S8)
+};
+
+struct Ledger {
+  std::uint64_t segment_bytes = 0, reserve_bytes = 0;
+  Milliseconds publish_interval{}, progress_interval{};
+  std::uint64_t progress_bytes = 0, sealed_inline_max = 0;
+};
+
+struct Identity {
+  bool require_key = false;                   // nobody without an API key
+  std::vector<std::string> os_users;          // who needs none on this machine; "*": everybody
+  std::vector<std::uint32_t> forwarder_uids;  // processes that speak for others: told to use a key
+};
+
+struct Log {
+  LogLevel level = LogLevel::kInfo;
+  std::optional<LogFormat> format;  // unset: text on a terminal, else JSON
+};
+
+struct Privacy {
+  Milliseconds epoch{};  // how long one epoch key seals content (S3)
+};
+
+enum class Origin : std::uint8_t { kDefault, kFile, kEnvironment, kFlag };
+
+// One value in force, for `candor doctor`. Lists are written "a, b".
+struct Setting {
+  const Key* key = nullptr;
+  std::string value;  // normalised: "1MiB", never "1024KiB"
+  Origin origin = Origin::kDefault;
+  std::string where;  // "default", "candor.toml:12", "CANDOR_...", "--..."
+};
+
+struct Config {
+  Path data_dir;
+  Path file;  // the file read; empty: none
+  Listen listen;
+  Content content;
+  std::vector<Model> models;  // by name, names differ
+  Engine engine;
+  Limits limits;
+  Ledger ledger;
+  Identity identity;
+  Log log;
+  Privacy privacy;
+
+  std::vector<Setting> settings;      // one for each of keys(), in its order
+  std::vector<std::string> warnings;  // such as CANDOR_ variables that nobody knows
+
+  // nullptr for a name that keys() does not hold.
+  [[nodiscard]] const Setting* setting(std::string_view key) const;
+};
+
+using NameValue = std::pair<std::string, std::string>;
+
+struct Sources {
+  std::optional<Path> file;            // --config; must exist
+  std::vector<Path> search;            // else the first of these that exists
+  std::vector<NameValue> environment;  // those that begin with CANDOR_ are looked at
+  // Key and text as in environment variables: {"listen.address", "127.0.0.1:0"}. The key "model"
+  // may repeat: "NAME=FILE" or "FILE"; it adds a model or replaces the file of the one so named.
+  std::vector<NameValue> flags;
+  Path data_dir;  // the default of data_dir
+};
+
+// Where this process's user keeps things. root and users without a home: /var/lib/candor and
+// /etc/candor/candor.toml; others: XDG folders first, then /etc/candor/candor.toml.
+// CANDOR_CONFIG in the environment is the same as --config.
+[[nodiscard]] Sources default_sources(std::vector<NameValue> environment, std::uint32_t uid);
+// The environment of this process, CANDOR_, HOME and XDG_ variables only.
+[[nodiscard]] std::vector<NameValue> process_environment();
+
+// kInvalidArgument: the mistakes, one a line. kNotFound: the file named by --config is not there.
+[[nodiscard]] Result<Config> load_config(FileSystem& fs, const Sources& sources);
+// The same from text; file names it in messages, and its folder is where relative paths start.
+[[nodiscard]] Result<Config> parse_config(std::string_view toml, const Path& file,
+                                          const Sources& sources);
+
+struct Change {
+  std::string key;            // "limits.max_tokens", "model.smollm2"
+  std::string before, after;  // "" where a model was added or removed
+  Effect effect = Effect::kRestart;
+};
+// What a reload from one to the other changes; models are compared whole.
+[[nodiscard]] std::vector<Change> diff(const Config& before, const Config& after);
+
+// A file with every key, its default and its description as comments, for `candor doctor` and
+// tests.
+[[nodiscard]] std::string example_file();
+// The tables of docs/configuration.md, in Markdown.
+[[nodiscard]] std::string reference_markdown();
+
+}  // namespace candor::config
