@@ -5,8 +5,11 @@ namespace candor::http {
 void StopSource::request(StopReason reason) {
   if (requested() || reason == StopReason::kNone) return;
   reason_ = reason;
-  auto entries = std::exchange(entries_, {});  // a function may drop other registrations
-  for (Entry& entry : entries) entry.function(reason);
+  while (!entries_.empty()) {  // a function may drop other registrations
+    Entry entry = std::move(entries_.front());
+    entries_.erase(entries_.begin());
+    entry.function(reason);
+  }
 }
 
 StopSource::Registration StopSource::on_stop(std::move_only_function<void(StopReason)> function) {

@@ -1,6 +1,6 @@
-// Coroutines of the services: Boost.Asio's awaitables under one name, and the two small tools that the
-// services share. This module owns Boost.Asio and Beast; higher modules may use Asio through this
-// header and its includes, and link candor_http (which compiles Asio once for all).
+// Coroutines of the services: Boost.Asio's awaitables under one name, and the two small tools that
+// the services share. This module owns Boost.Asio and Beast; higher modules may use Asio through
+// this header and its includes, and link candor_http (which compiles Asio once for all).
 //
 // Thread rule: everything here belongs to one io_context that one thread runs. Another thread may
 // only asio::post() into it.
@@ -26,8 +26,8 @@ namespace asio = boost::asio;
 template <typename T>
 using Task = asio::awaitable<T>;
 
-// One waiter, set once (until reset). set() before wait() makes wait() return at once. The waiter is
-// resumed through the executor, never inside set(). An Event must outlive its waiter, and every
+// One waiter, set once (until reset). set() before wait() makes wait() return at once. The waiter
+// is resumed through the executor, never inside set(). An Event must outlive its waiter, and every
 // wait must end in a set(): a waiter that is never resumed is a leak.
 class Event {
  public:
@@ -65,8 +65,8 @@ enum class StopReason : std::uint8_t {
 
 // A stop request with a reason, for one exchange. The first request wins and runs each registered
 // function once, in order of registration, inside request(). A stop never throws into a coroutine:
-// whoever waits registers what ends its wait, looks at reason() afterwards and can still record what
-// happened. io thread only.
+// whoever waits registers what ends its wait, looks at reason() afterwards and can still record
+// what happened. io thread only.
 class StopSource {
  public:
   class Registration {  // removes its function when destroyed
