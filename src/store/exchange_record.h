@@ -42,6 +42,9 @@ class ExchangeRecord {
                                            const Transcript& produced, const Transcript& released);
   [[nodiscard]] Result<Submission> abort(ledger::Abort entry, const Acknowledgement& intent);
 
+  // A progress mark (every 2 s or 4 KiB): released_bytes must be set.
+  [[nodiscard]] Result<Submission> progress(ledger::Progress entry, const Acknowledgement& intent);
+
   // The tlog-proof text. Needs the outcome's head; asks the ledger for both proofs at its size.
   [[nodiscard]] Result<std::string> receipt(Ledger& ledger, const Acknowledgement& intent,
                                             const Acknowledgement& outcome) const;

@@ -43,10 +43,22 @@ struct AuxRecord {
 
 enum class Priority : std::uint8_t { kNormal, kReserved };
 
+// What this entry is in the life of an exchange: feeds the index and the count of open intents, so
+// that the entry need not be parsed again.
+enum class ExchangeStep : std::uint8_t { kNone, kIntent, kProgress, kOutcome, kAbort };
+struct ExchangeMark {
+  ExchangeStep step = ExchangeStep::kNone;
+  Id128 exchange{};
+  Id128 subject{};                   // kIntent
+  std::uint64_t intent = 0;          // index of the intent, but for kIntent
+  std::uint64_t released_bytes = 0;  // kProgress
+};
+
 struct Submission {
   std::string entry;  // canonical JSON, at most 65,535 bytes
   std::vector<AuxRecord> aux;
   Priority priority = Priority::kNormal;
+  ExchangeMark mark;
 };
 
 using Acknowledged = std::move_only_function<void(Result<Acknowledgement>)>;

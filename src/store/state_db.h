@@ -1,0 +1,102 @@
+// What the log cannot hold, in SQLite: state.db (API keys, subjects' names: not rebuildable, every
+// change synced, secure delete) and index.db (exchange -> entries and places of its content:
+// rebuilt from the published log and the key table when lost).
+//
+// Thread-safe; calls may block on the disk, so keep them off I/O threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/file_system.h"
+#include "base/result.h"
+#include "base/sensitive.h"
+#include "store/data_folder.h"
+
+namespace candor::store {
+
+struct ApiKey {
+  std::string id;      // 16 hex digits; the subject's name is "key:<id>"
+  std::string name;    // given by the administrator; a person's name perhaps: never in an entry
+  std::string prefix;  // "cnd_" and 4 characters, to recognise it by
+  std::int64_t created_us = 0;
+  std::optional<std::int64_t> expires_us;
+  std::vector<std::string> models;  // allowed; empty: all
+  bool revoked = false;
+};
+
+enum class End : std::uint8_t { kOpen = 0, kOutcome = 1, kAbort = 2 };
+
+struct ExchangeRow {
+  Id128 id{};
+  Id128 subject{};
+  std::uint64_t intent = 0;
+  std::uint64_t end = 0;  // meaningful unless kOpen
+  End end_kind = End::kOpen;
+  std::uint64_t released_bytes = 0;       // last progress
+  std::optional<std::uint64_t> key_slot;  // in the key table
+  bool erased = false;
+};
+
+class StateDb {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<StateDb>> open(const DataPaths& paths);
+  // For tests without a folder.
+  [[nodiscard]] static Result<std::unique_ptr<StateDb>> in_memory();
+  ~StateDb();
+
+  // --- API keys (A9). The key itself is "cnd_" and 43 base64url characters; only its SHA-256
+  // stays.
+  struct NewApiKey {
+    ApiKey key;
+    Sensitive<std::string> secret;  // shown once
+  };
+  [[nodiscard]] Result<NewApiKey> create_api_key(std::string_view name,
+                                                 std::optional<std::int64_t> expires_us,
+                                                 std::vector<std::string> models,
+                                                 std::int64_t now_us, Random& random);
+  [[nodiscard]] Result<std::vector<ApiKey>> list_api_keys();
+  [[nodiscard]] Result<void> revoke_api_key(std::string_view id);
+  // The key of this secret, revoked or expired ones too (the caller says which). kNotFound: none.
+  // Answered from memory.
+  [[nodiscard]] Result<ApiKey> find_api_key(std::string_view secret);
+
+  // --- subjects
+  struct SubjectRow {
+    Id128 id{};
+    std::uint64_t key_slot = 0;
+  };
+  [[nodiscard]] Result<std::optional<SubjectRow>> find_subject(std::string_view name);
+  [[nodiscard]] Result<void> add_subject(std::string_view name, const SubjectRow& row);
+  [[nodiscard]] Result<std::optional<std::string>> subject_name(const Id128& id);
+  // Removes the name; secure delete, and the write-ahead log is truncated.
+  [[nodiscard]] Result<void> erase_subject(const Id128& id);
+
+  // --- the exchange index
+  struct IndexUpdate {
+    std::vector<ExchangeRow> exchanges;  // inserted, or merged into what is there
+    std::uint64_t indexed_size = 0;      // entries below this are in the index
+  };
+  [[nodiscard]] Result<void> update_index(const IndexUpdate& update);
+  [[nodiscard]] Result<std::uint64_t> indexed_size();
+  [[nodiscard]] Result<void> clear_index();
+  [[nodiscard]] Result<std::optional<ExchangeRow>> find_exchange(const Id128& id);
+  [[nodiscard]] Result<std::vector<ExchangeRow>> open_exchanges();
+  [[nodiscard]] Result<std::vector<ExchangeRow>> exchanges_of(const Id128& subject);
+  // Forgets whose it was; the row stays to say that it is erased.
+  [[nodiscard]] Result<void> mark_erased(std::span<const Id128> exchanges);
+
+ private:
+  struct State;
+  explicit StateDb(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace candor::store
