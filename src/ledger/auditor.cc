@@ -125,7 +125,7 @@ Result<void> Auditor::add(const Entry& entry, const Digest& leaf) {
     newest_us_ = now;
   }
   newest_us_ = std::max(newest_us_, now);
-  frontier_.append(leaf);
+  frontier_.append(leaf, sink_);
   return {};
 }
 
@@ -166,6 +166,7 @@ Result<void> Auditor::check(const Start& start) {
       return breaks("P2", "the log's origin does not belong to its first key");
     }
     key_ = *key;
+    keys_.push_back(*key);
     log_id_ = start.log_id;
     summary_.continues = start.continues;
   } else {
@@ -205,6 +206,7 @@ Result<void> Auditor::check(const KeyChange& change) {
   }
   old_key_ = key_;
   key_ = *new_key;
+  keys_.push_back(*new_key);
   overlap_until_ = change.overlap_until;
   ++summary_.other;
   return {};

@@ -39,6 +39,9 @@ class Auditor {
   explicit Auditor(std::string origin);
   ~Auditor();
 
+  // Is told of every tree node; call before the first entry. May be null.
+  void set_sink(NodeSink* sink) noexcept { sink_ = sink; }
+
   // The next entry. kDataLoss: it breaks a rule (fault() says which); nothing more is taken.
   [[nodiscard]] Result<void> add(const Entry& entry, const Digest& leaf);
   // Bytes that are no entry at all count as a fault at this index.
@@ -51,6 +54,8 @@ class Auditor {
   // The key in force for a head over the entries so far, and the one before it during an overlap.
   [[nodiscard]] const std::optional<VerifierKey>& key() const noexcept { return key_; }
   [[nodiscard]] std::optional<VerifierKey> overlap_key() const;
+  // Every key that was ever in force, the first one first.
+  [[nodiscard]] const std::vector<VerifierKey>& keys() const noexcept { return keys_; }
 
   struct Suspect {
     Id128 exchange{};
@@ -95,6 +100,8 @@ class Auditor {
 
   std::string origin_;
   Frontier frontier_;
+  NodeSink* sink_ = nullptr;
+  std::vector<VerifierKey> keys_;
   std::optional<Fault> fault_;
   std::optional<VerifierKey> key_, old_key_;
   std::uint64_t overlap_until_ = 0;
