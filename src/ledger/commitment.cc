@@ -59,8 +59,4 @@ TranscriptCommitment commit(const OpeningKey& key, const Id128& id, std::string_
   return out;
 }
 
-Digest commit_nonce(const OpeningKey& received, const Id128& id, std::string_view nonce) {
-  return commit_field(received, id, "request.received", "nonce", nonce);
-}
-
 }  // namespace candor::ledger

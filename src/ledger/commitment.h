@@ -38,11 +38,6 @@ struct TranscriptCommitment {
 [[nodiscard]] Digest commit_field(const OpeningKey& key, const Id128& id, std::string_view name,
                                   std::string_view path, std::string_view text);
 
-// The client's nonce (Candor-Nonce), which stands in the intent: the commitment to a field "nonce"
-// of request.received, outside that transcript's root (no transcript has such a path).
-[[nodiscard]] Digest commit_nonce(const OpeningKey& received, const Id128& id,
-                                  std::string_view nonce);
-
 // RFC 6962 root over the fields' values; an empty list gives SHA-256 of nothing.
 [[nodiscard]] Digest commitment_root(std::span<const FieldCommitment> fields);
 

@@ -177,7 +177,6 @@ struct Format<Intent> {
     io.id("exchange", e.exchange);
     io.digest("forwarded", e.forwarded);
     io.id("load", e.load);
-    io.optional("nonce", e.nonce, [](Io& in, auto& d) { in.digest("nonce", d); });
     io.object("parameters", e.parameters, [](Io& in, auto& p) {
       in.integer("choices", p.choices);
       in.flag("logprobs", p.logprobs);

@@ -137,7 +137,6 @@ struct Intent {
   std::string content;             // "sealed" | "none"
   Digest received{}, forwarded{};  // transcript commitments, filled by the exchange record
   std::uint64_t received_bytes = 0;
-  std::optional<Digest> nonce;  // commit_nonce of the client's, filled by the exchange record
 };
 
 struct Progress {

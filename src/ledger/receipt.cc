@@ -198,13 +198,18 @@ class Verification {
         name);
   }
 
-  void check_nonce() {
-    const Intent& intent = report_.intent;
+  void check_nonce() {  // a field of request.received like any other
     if (!question_.nonce) return;
-    if (!intent.nonce || !receipt_.received) {
+    if (!receipt_.received) {
+      return add("P2", Standing::kNotExcluded, "the receipt has no opening for the nonce", "nonce");
+    }
+    const auto& fields = receipt_.received->fields;
+    const auto field = std::ranges::find(fields, "nonce", &FieldCommitment::path);
+    if (field == fields.end()) {
       return add("P2", Standing::kFails, "the logged exchange has no nonce", "nonce");
     }
-    if (commit_nonce(receipt_.received->key, intent.exchange, *question_.nonce) != *intent.nonce) {
+    if (commit_field(receipt_.received->key, report_.intent.exchange, "request.received", "nonce",
+                     *question_.nonce) != field->value) {
       return add("P2", Standing::kFails, "the logged exchange has another nonce", "nonce");
     }
     add("P2", Standing::kHolds, "the exchange was logged with this nonce", "nonce");
