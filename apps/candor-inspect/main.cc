@@ -1,0 +1,97 @@
+// candor-inspect: reads one model file's metadata with our own small reader, sealed as the engine is
+// (house style, decision 3). Started by the monitor:
+//   candor-inspect --model-fd N --report-fd N
+// Writes two lines to report: the measured grants, then the summary (model/gguf_reader.h) or
+// {"error":"code","message":"..."}. Exit: 0, 64 (bad use), 70 (could not seal).
+#include <cerrno>
+#include <charconv>
+#include <string>
+#include <string_view>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "engine/sandbox.h"
+#include "json/json.h"
+#include "model/gguf_reader.h"
+
+namespace {
+
+using namespace candor;
+
+constexpr std::uint64_t kDataLimit = 512ULL << 20U;
+
+class DescriptorSource final : public model::ByteSource {
+ public:
+  DescriptorSource(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+  Result<void> read_at(std::uint64_t offset, std::span<std::byte> out) override {
+    while (!out.empty()) {
+      const ssize_t got = pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return fail(Code::kUnavailable, "the model file cannot be read");
+      offset += static_cast<std::uint64_t>(got);
+      out = out.subspan(static_cast<std::size_t>(got));
+    }
+    return {};
+  }
+
+ private:
+  int fd_;
+  std::uint64_t size_;
+};
+
+void report(int fd, std::string text) {
+  text.push_back('\n');
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const ssize_t wrote = write(fd, rest.data(), rest.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return;
+    rest.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+}
+
+Result<std::string> inspect(int fd) {
+  struct stat facts {};
+  if (fstat(fd, &facts) != 0 || facts.st_size < 0) {
+    return fail(Code::kUnavailable, "the model file cannot be read");
+  }
+  DescriptorSource source(fd, static_cast<std::uint64_t>(facts.st_size));
+  const model::GgufSummary summary = TRY(model::read_gguf(source));
+  return model::to_json(summary);
+}
+
+int descriptor(std::string_view text) {
+  int fd = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fd);
+  return error == std::errc() && end == text.data() + text.size() ? fd : -1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int model_fd = -1;
+  int report_fd = -1;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::string_view(argv[i]) == "--model-fd") model_fd = descriptor(argv[i + 1]);
+    if (std::string_view(argv[i]) == "--report-fd") report_fd = descriptor(argv[i + 1]);
+  }
+  if (model_fd < 0 || report_fd < 0) _exit(64);
+  engine::SealRequest request;
+  request.data_limit_bytes = kDataLimit;
+  const auto grants = engine::seal(request);
+  if (!grants) _exit(70);
+  report(report_fd, engine::to_json(*grants));
+  const auto summary = inspect(model_fd);
+  if (summary) {
+    report(report_fd, *summary);
+  } else {
+    std::string line = "{\"error\":\"";
+    line.append(to_string(summary.error().code())).append("\",\"message\":");
+    json::append_string(line, summary.error().message());
+    report(report_fd, line + "}");
+  }
+  _exit(0);  // nothing to clean up, and no exit handlers inside the sandbox
+}
