@@ -30,14 +30,14 @@ enum class Effect : std::uint8_t {
 };
 
 struct Key {
-  std::string_view name;  // "limits.max_tokens"; for a model's keys "model.context"
+  std::string_view name = {};  // "limits.max_tokens"; for a model's keys "model.context"
   Kind kind = Kind::kText;
-  std::string_view fallback;  // the default as text; for lists separated by commas
-  std::int64_t min = 0;       // kSize and kInteger, kDuration in milliseconds
+  std::string_view fallback = {};  // the default as text; for lists separated by commas
+  std::int64_t min = 0;            // kSize and kInteger, kDuration in milliseconds
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
-  std::string_view words;  // kChoice: "idle|batch|other"; else a word beside the kind's values
+  std::string_view words = {};  // kChoice: "idle|batch|other"; else a word beside the kind's values
   Effect effect = Effect::kRestart;
-  std::string_view description;  // one sentence or two
+  std::string_view description = {};  // one sentence or two
 };
 
 [[nodiscard]] std::span<const Key> keys();        // scalars, by section

@@ -1,0 +1,312 @@
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/un.h>
+
+#include "base/check.h"
+#include "base/text.h"
+#include "config/internal/collected.h"
+
+namespace candor::config {
+namespace {
+
+struct Address {
+  TcpEndpoint endpoint;
+  bool loopback = false;
+};
+
+Result<Address> parse_address(std::string_view text) {
+  const auto malformed = [] {
+    return fail(Code::kInvalidArgument,
+                "must be a numeric address and a port, like 127.0.0.1:8421 or [::1]:8421");
+  };
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return malformed();
+  const auto port = parse_decimal(text.substr(colon + 1));
+  if (!port || *port > 65'535) return malformed();
+  std::string host(text.substr(0, colon));
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  Address address{{host, static_cast<std::uint16_t>(*port)}, false};
+  std::array<unsigned char, 16> raw{};
+  if (bracketed && ::inet_pton(AF_INET6, host.c_str(), raw.data()) == 1) {
+    address.loopback =
+        std::ranges::all_of(raw.begin(), raw.end() - 1, [](auto b) { return b == 0; }) &&
+        raw.back() == 1;
+  } else if (!bracketed && ::inet_pton(AF_INET, host.c_str(), raw.data()) == 1) {
+    address.loopback = raw[0] == 127;
+  } else {
+    return malformed();
+  }
+  return address;
+}
+
+bool is_model_name(std::string_view name) {
+  return !name.empty() && name.size() <= 128 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._:/-").find(c) != std::string_view::npos;
+  });
+}
+
+// "https://chat.example:8443": scheme and host as browsers write them, no path.
+bool is_origin(std::string_view text) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!text.starts_with(scheme)) continue;
+    const std::string_view rest = text.substr(scheme.size());
+    return !rest.empty() && std::ranges::all_of(rest, [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+             std::string_view(".-:[]").find(c) != std::string_view::npos;
+    });
+  }
+  return false;
+}
+
+class Builder {
+ public:
+  Builder(Collected& collected, const Path& file, const Sources& sources)
+      : in_(collected), folder_(file.parent_path()), sources_(sources) {}
+
+  Config run(const Path& file) {
+    Config c;
+    c.file = file;
+    paths_and_listeners(c);
+    sections(c);
+    for (const auto& model : in_.models) add_model(c, model);
+    std::ranges::sort(c.models, {}, &Model::name);
+    for (std::size_t i = 0; i < keys().size(); ++i) {
+      const Key& key = keys()[i];
+      std::string text = value_text(key, in_.values[i].value);
+      if (key.name == "data_dir") text = c.data_dir.string();
+      if (key.name == "listen.unix_socket" && !c.listen.unix_socket.empty()) {
+        text = c.listen.unix_socket.string();
+      }
+      c.settings.push_back({&key, std::move(text), in_.values[i].origin, in_.values[i].where});
+    }
+    c.warnings = std::move(in_.warnings);
+    return c;
+  }
+
+ private:
+  const Slot& slot(std::string_view name) const {
+    const auto table = keys();
+    const auto key = std::ranges::find(table, name, &Key::name);
+    CANDOR_CHECK(key != table.end());
+    return in_.values[static_cast<std::size_t>(key - table.begin())];
+  }
+  const std::string& text(std::string_view name) const {
+    return std::get<std::string>(slot(name).value);
+  }
+  std::int64_t number(std::string_view name) const {
+    return std::get<std::int64_t>(slot(name).value);
+  }
+  std::uint64_t size(std::string_view name) const {
+    return static_cast<std::uint64_t>(number(name));
+  }
+  int integer(std::string_view name) const { return static_cast<int>(number(name)); }
+  Milliseconds duration(std::string_view name) const { return Milliseconds(number(name)); }
+  std::optional<Milliseconds> duration_or_word(std::string_view name) const {
+    if (std::holds_alternative<std::string>(slot(name).value)) return std::nullopt;
+    return duration(name);
+  }
+  bool flag(std::string_view name) const { return std::get<bool>(slot(name).value); }
+  const std::vector<std::string>& texts(std::string_view name) const {
+    return std::get<std::vector<std::string>>(slot(name).value);
+  }
+  void problem(std::string_view name, std::string_view what) {
+    in_.problems.push_back(fmt::format("{}: {} {}", slot(name).where, name, what));
+  }
+
+  // Relative paths of a file start at its folder, those of environment and flags where the program
+  // was started.
+  Path path(const Slot& from) const {
+    const std::string& given = std::get<std::string>(from.value);
+    if (given.empty()) return {};
+    if (given.starts_with("~/")) {
+      for (const auto& [name, value] : sources_.environment) {
+        if (name == "HOME") return Path(value) / given.substr(2);
+      }
+    }
+    const Path result(given);
+    if (result.is_relative() && from.origin == Origin::kFile) return folder_ / result;
+    return result;
+  }
+
+  void paths_and_listeners(Config& c) {
+    c.data_dir = path(slot("data_dir"));
+    if (c.data_dir.empty()) c.data_dir = sources_.data_dir;
+    if (c.data_dir.empty()) {
+      problem("data_dir", "is not set and this user has no home folder; set it or CANDOR_DATA_DIR");
+    } else {
+      c.data_dir = std::filesystem::absolute(c.data_dir).lexically_normal();
+      if (!c.data_dir.has_filename()) c.data_dir = c.data_dir.parent_path();
+    }
+    c.listen.admin_socket = c.data_dir / "admin.sock";
+    if (text("listen.unix_socket") != "none" && !text("listen.unix_socket").empty()) {
+      c.listen.unix_socket = c.data_dir / text("listen.unix_socket");
+    }
+    constexpr std::size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
+    for (const Path& socket : {c.listen.unix_socket, c.listen.admin_socket}) {
+      if (socket.native().size() > kLongest) {
+        problem("data_dir",
+                fmt::format("is too long: the socket {} would have {} bytes, the kernel "
+                            "takes {}",
+                            shown(socket.native()), socket.native().size(), kLongest));
+        break;
+      }
+    }
+    if (c.listen.unix_socket == c.listen.admin_socket) {
+      problem("listen.unix_socket", "may not be the administration's own socket");
+    }
+    if (text("listen.address") != "none") {
+      if (auto address = parse_address(text("listen.address")); !address) {
+        problem("listen.address", address.error().message());
+      } else if (!address->loopback) {
+        problem(
+            "listen.address",
+            fmt::format("would serve other machines without TLS and keys, which is refused; listen "
+                        "on 127.0.0.1:{} and put a TLS proxy on this machine in front of it, or "
+                        "use an SSH tunnel",
+                        address->endpoint.port));
+      } else {
+        c.listen.tcp = address->endpoint;
+      }
+    }
+    c.listen.hosts = texts("listen.hosts");
+    for (std::string& host : c.listen.hosts) {
+      for (char& ch : host) {
+        if (ch >= 'A' && ch <= 'Z') ch = static_cast<char>(ch - 'A' + 'a');
+      }
+    }
+    c.listen.origins = texts("listen.origins");
+    for (const std::string& origin : c.listen.origins) {
+      if (!is_origin(origin)) {
+        problem(
+            "listen.origins",
+            fmt::format("holds '{}'; an origin is written https://chat.example", shown(origin)));
+      }
+    }
+  }
+
+  void sections(Config& c) {
+    c.content.mode = text("content.mode") == "none" ? ContentMode::kNone : ContentMode::kSealed;
+    c.content.retention = duration_or_word("content.retention");
+
+    Engine& e = c.engine;
+    e.binary = path(slot("engine.binary"));
+    e.foreign = flag("engine.foreign");
+    if (e.foreign && e.binary.empty()) problem("engine.foreign", "needs engine.binary");
+    const std::string& scheduling = text("engine.scheduling");
+    e.scheduling = scheduling == "batch"   ? Scheduling::kBatch
+                   : scheduling == "other" ? Scheduling::kOther
+                                           : Scheduling::kIdle;
+    e.memory_budget = size("engine.memory_budget");
+    e.idle_unload = duration_or_word("engine.idle_unload");
+    e.unconfined = text("engine.unconfined") == "allow" ? Unconfined::kAllow : Unconfined::kRefuse;
+    e.load_timeout = duration("engine.load_timeout");
+    e.first_token_timeout = duration("engine.first_token_timeout");
+    e.stall_timeout = duration("engine.stall_timeout");
+    e.stop_timeout = duration("engine.stop_timeout");
+    e.kernel_probe = flag("engine.kernel_probe");
+    e.model_probe_tokens = integer("engine.model_probe_tokens");
+
+    Limits& l = c.limits;
+    l.max_body_bytes = size("limits.max_body_bytes");
+    l.max_header_bytes = size("limits.max_header_bytes");
+    l.max_connections = integer("limits.max_connections");
+    l.header_timeout = duration("limits.header_timeout");
+    l.body_timeout = duration("limits.body_timeout");
+    l.idle_timeout = duration("limits.idle_timeout");
+    l.write_timeout = duration("limits.write_timeout");
+    l.request_timeout = duration("limits.request_timeout");
+    l.drain_timeout = duration("limits.drain_timeout");
+    l.max_tokens = integer("limits.max_tokens");
+    l.max_messages = integer("limits.max_messages");
+    l.max_waiting = integer("limits.max_waiting");
+    l.strict_fields = flag("limits.strict_fields");
+
+    c.ledger.segment_bytes = size("ledger.segment_bytes");
+    if (c.ledger.segment_bytes % 4'096 != 0) {
+      problem("ledger.segment_bytes", "must be a multiple of 4KiB");
+    }
+    c.ledger.reserve_bytes = size("ledger.reserve_bytes");
+    c.ledger.publish_interval = duration("ledger.publish_interval");
+    c.ledger.progress_interval = duration("ledger.progress_interval");
+    c.ledger.progress_bytes = size("ledger.progress_bytes");
+    c.ledger.sealed_inline_max = size("ledger.sealed_inline_max");
+
+    c.identity.require_key = flag("identity.require_key");
+    c.identity.os_users = texts("identity.os_users");
+    for (const std::int64_t uid :
+         std::get<std::vector<std::int64_t>>(slot("identity.forwarder_uids").value)) {
+      c.identity.forwarder_uids.push_back(static_cast<std::uint32_t>(uid));
+    }
+
+    const std::string& level = text("log.level");
+    c.log.level = level == "debug"     ? LogLevel::kDebug
+                  : level == "warning" ? LogLevel::kWarning
+                  : level == "error"   ? LogLevel::kError
+                                       : LogLevel::kInfo;
+    if (text("log.format") == "json") c.log.format = LogFormat::kJson;
+    if (text("log.format") == "text") c.log.format = LogFormat::kText;
+
+    c.privacy.epoch = duration("privacy.epoch");
+  }
+
+  void add_model(Config& c, const Collected::ModelSlots& from) {
+    const auto at = [&](std::string_view name) -> const Slot& {
+      const auto table = model_keys();
+      const auto key = std::ranges::find(table, name, &Key::name);
+      CANDOR_CHECK(key != table.end());
+      return from.values[static_cast<std::size_t>(key - table.begin())];
+    };
+    const auto wrong = [&](std::string_view what) {
+      in_.problems.push_back(fmt::format("{}: {}", from.where, what));
+    };
+    const auto integer_at = [&](std::string_view name) {
+      return std::get<std::int64_t>(at(name).value);
+    };
+    Model m;
+    m.origin = from.where;
+    m.name = std::get<std::string>(at("model.name").value);
+    m.path = path(at("model.path"));
+    if (m.path.empty()) wrong("a [[model]] needs a path, one GGUF file");
+    if (!is_model_name(m.name)) {
+      wrong("a [[model]] needs a name of letters, digits and . _ : / -, at most 128 long");
+    } else if (std::ranges::find(c.models, m.name, &Model::name) != c.models.end()) {
+      wrong(fmt::format("there are two models named '{}'", m.name));
+    }
+    m.context_tokens = static_cast<int>(integer_at("model.context"));
+    m.slots = static_cast<int>(integer_at("model.slots"));
+    m.threads = static_cast<int>(integer_at("model.threads"));
+    m.memory_bytes = static_cast<std::uint64_t>(integer_at("model.memory"));
+    m.pinned = std::get<bool>(at("model.pinned").value);
+    m.chat_template = path(at("model.chat_template"));
+    if (const auto& hex = std::get<std::string>(at("model.sha256").value); !hex.empty()) {
+      if (auto digest = digest_from_hex(hex)) {
+        m.sha256 = *digest;
+      } else {
+        wrong("model.sha256 must be 64 lower-case hex digits");
+      }
+    }
+    m.flags = std::get<std::vector<std::string>>(at("model.flags").value);
+    if (auto checked = check_engine_flags(m.flags); !checked) {
+      wrong("model.flags: " + checked.error().message());
+    }
+    c.models.push_back(std::move(m));
+  }
+
+  Collected& in_;
+  Path folder_;
+  const Sources& sources_;
+};
+
+}  // namespace
+
+Config build(Collected& collected, const Path& file, const Sources& sources) {
+  return Builder(collected, file, sources).run(file);
+}
+
+}  // namespace candor::config

@@ -1,0 +1,145 @@
+// The only file that sees toml++.
+#define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include "base/text.h"
+#include "config/internal/collected.h"
+
+namespace candor::config {
+namespace {
+
+class Reader {
+ public:
+  Reader(const std::string& file_name, Collected& into) : file_(file_name), into_(into) {}
+
+  void read(const toml::table& root) {
+    for (const auto& [name, node] : root) {
+      if (name.str() == "model") {
+        read_models(node);
+      } else if (const toml::table* section = node.as_table()) {
+        for (const auto& [inner, value] : *section) {
+          set(fmt::format("{}.{}", name.str(), inner.str()), value);
+        }
+      } else {
+        set(std::string(name.str()), node);
+      }
+    }
+  }
+
+  void problem(const toml::source_region& place, std::string_view what) {
+    into_.problems.push_back(fmt::format("{}: {}", at(place), what));
+  }
+
+ private:
+  [[nodiscard]] std::string at(const toml::source_region& place) const {
+    return fmt::format("{}:{}", file_, place.begin.line);
+  }
+
+  static Result<Typed> typed(const Key& key, const toml::node& node) {
+    if (const auto* text = node.as_string()) return check_value(key, std::string(text->get()));
+    if (const auto* number = node.as_integer()) return check_value(key, number->get());
+    if (const auto* flag = node.as_boolean()) return check_value(key, flag->get());
+    if (const auto* list = node.as_array()) {
+      std::vector<std::string> texts;
+      std::vector<std::int64_t> numbers;
+      for (const toml::node& item : *list) {
+        if (const auto* text = item.as_string()) texts.push_back(text->get());
+        if (const auto* number = item.as_integer()) numbers.push_back(number->get());
+      }
+      if (texts.size() == list->size()) return check_value(key, std::move(texts));
+      if (numbers.size() == list->size()) return check_value(key, std::move(numbers));
+    }
+    // A table, a date, a fraction, a mixed list: no kind takes it, so a list of the other type
+    // makes the message.
+    if (key.kind == Kind::kTexts) return check_value(key, std::vector<std::int64_t>{1});
+    return check_value(key, std::vector<std::string>{"?"});
+  }
+
+  void set(const std::string& name, const toml::node& node) {
+    const auto table = keys();
+    const auto key = std::ranges::find(table, name, &Key::name);
+    if (key == table.end()) {
+      unknown(name, table, node);
+      return;
+    }
+    auto value = typed(*key, node);
+    if (!value) {
+      problem(node.source(), fmt::format("{} {}", name, value.error().message()));
+      return;
+    }
+    into_.values[static_cast<std::size_t>(key - table.begin())] =
+        Slot{*std::move(value), Origin::kFile, at(node.source())};
+  }
+
+  void unknown(const std::string& name, std::span<const Key> table, const toml::node& node) {
+    if (name == "listen.tls" || name.starts_with("listen.tls_")) {
+      problem(
+          node.source(),
+          "listen.tls is reserved: this version serves loopback and Unix sockets only; put a TLS "
+          "proxy on this machine in front of it");
+      return;
+    }
+    std::vector<std::string_view> names;
+    for (const Key& key : table) names.push_back(key.name);
+    std::string_view nearest = nearest_name(name, names);
+    if (nearest.empty()) {  // the right name in the wrong section, or without one
+      const std::string_view last = std::string_view(name).substr(name.rfind('.') + 1);
+      for (const std::string_view candidate : names) {
+        if (candidate.substr(candidate.rfind('.') + 1) == last) nearest = candidate;
+      }
+    }
+    problem(node.source(), nearest.empty() ? fmt::format("unknown key '{}'", shown(name))
+                                           : fmt::format("unknown key '{}'; did you mean '{}'?",
+                                                         shown(name), nearest));
+  }
+
+  void read_models(const toml::node& node) {
+    const toml::array* models = node.as_array();
+    if (models == nullptr ||
+        !std::ranges::all_of(*models, [](const toml::node& model) { return model.is_table(); })) {
+      problem(node.source(), "models are written [[model]], with two brackets");
+      return;
+    }
+    const auto table = model_keys();
+    for (const toml::node& entry : *models) {
+      Collected::ModelSlots slots{default_slots(table), at(entry.source())};
+      for (const auto& [name, value_node] : *entry.as_table()) {
+        const std::string full = fmt::format("model.{}", name.str());
+        const auto key = std::ranges::find(table, full, &Key::name);
+        if (key == table.end()) {
+          unknown(full, table, value_node);
+          continue;
+        }
+        auto value = typed(*key, value_node);
+        if (!value) {
+          problem(value_node.source(), fmt::format("{} {}", full, value.error().message()));
+          continue;
+        }
+        slots.values[static_cast<std::size_t>(key - table.begin())] =
+            Slot{*std::move(value), Origin::kFile, at(value_node.source())};
+      }
+      into_.models.push_back(std::move(slots));
+    }
+  }
+
+  const std::string& file_;
+  Collected& into_;
+};
+
+}  // namespace
+
+void collect_toml(std::string_view toml, const std::string& file_name, Collected& into) {
+  Reader reader(file_name, into);
+  const toml::parse_result parsed = toml::parse(toml);
+  if (!parsed) {
+    reader.problem(parsed.error().source(), shown(parsed.error().description()));
+    return;
+  }
+  reader.read(parsed.table());
+}
+
+}  // namespace candor::config
