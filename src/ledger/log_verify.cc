@@ -536,7 +536,11 @@ Result<HeadsReport> compare_heads(const Checkpoint& older, const Checkpoint& new
                 "the tiles do not lead to the head of size " + std::to_string(large.size));
   }
   const Proof proof = TRY(prove_consistency(source, small.size, large.size));
-  if (!verify_consistency(small.size, large.size, small.root, large.root, proof)) {
+  const bool one_history =
+      small.size == 0
+          ? small.root == empty_root()
+          : verify_consistency(small.size, large.size, small.root, large.root, proof).has_value();
+  if (!one_history) {
     return HeadsReport{HeadsVerdict::kFork, "fork: sizes " + sizes + " are of two histories"};
   }
   if (newer.size < older.size) {

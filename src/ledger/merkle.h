@@ -107,7 +107,8 @@ class RecentNodes final : public HashSource, public NodeSink {
 
 // RFC 9162 sections 2.1.3.2 and 2.1.4.2. kInvalidArgument: the proof's shape is impossible for
 // these sizes (malformed). kDataLoss: well formed, but it leads to another root (evidence).
-// An old size of 0 is consistent with everything and needs an empty proof and the empty root.
+// Consistency with an old size of 0 is kInvalidArgument: the empty tree is a prefix of every tree,
+// so there is nothing to verify, and who starts from it (a signer's first head) must say so itself.
 [[nodiscard]] Result<void> verify_inclusion(std::uint64_t index, std::uint64_t size,
                                             const Digest& leaf, std::span<const Digest> proof,
                                             const Digest& root);
