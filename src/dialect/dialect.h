@@ -57,7 +57,7 @@ struct ErrorInfo {
 // --- Requests ---
 
 struct RequestLimits {
-  std::size_t max_body_bytes = 16U << 20U;
+  std::size_t max_body_bytes = 8U << 20U;
   std::size_t max_messages = 4096;
   std::size_t max_parts = 1024;            // per message
   std::size_t max_text_bytes = 8U << 20U;  // per request, over all text fields

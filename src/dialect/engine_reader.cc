@@ -1,0 +1,469 @@
+// What is believed of llama-server's answers (v0.5.0: tools/server/server-task.cpp, the OpenAI
+// forms).
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "dialect/engine_codec.h"
+#include "dialect/internal/request_reader.h"
+#include "dialect/internal/split_text.h"
+
+namespace candor::dialect {
+
+using Kind = EngineError::Kind;
+using Outcome = std::expected<void, EngineError>;
+
+std::string_view to_string(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::kRejected: return "rejected";
+    case Kind::kContextFull: return "context_full";
+    case Kind::kBusy: return "busy";
+    case Kind::kFailed: return "failed";
+    case Kind::kMalformed: return "malformed";
+    case Kind::kBound: return "bound";
+    case Kind::kTruncated: return "truncated";
+  }
+  return "";
+}
+
+ErrorInfo error_info(const EngineError& error) {
+  switch (error.kind) {
+    case Kind::kRejected:
+      return make_error(ErrorKind::kInvalidRequest,
+                        "The model's engine cannot take this request: its chat template may need "
+                        "other roles or another order of messages. Check the messages and try "
+                        "again.",
+                        {}, "engine_rejected");
+    case Kind::kContextFull: {
+      std::string message = "The prompt does not fit into the model's context. Shorten it.";
+      if (error.prompt_tokens > 0 && error.context_tokens > 0) {
+        message = fmt::format("The prompt has {} tokens, the model's context {}. Shorten it.",
+                              error.prompt_tokens, error.context_tokens);
+      }
+      return make_error(ErrorKind::kInvalidRequest, std::move(message), {},
+                        "context_length_exceeded");
+    }
+    case Kind::kBusy:
+      return make_error(ErrorKind::kUnavailable,
+                        "The model's engine is busy or still loading. Try again in a few seconds.",
+                        {}, "engine_busy");
+    case Kind::kFailed:
+      return make_error(ErrorKind::kInternal,
+                        "The model's engine failed on this request. Try again; if it happens "
+                        "again, tell the operator.",
+                        {}, "engine_failed");
+    case Kind::kMalformed:
+    case Kind::kBound:
+      return make_error(ErrorKind::kInternal,
+                        "The model's engine gave an answer that is not lawful, so it was stopped. "
+                        "Tell the operator.",
+                        {}, "engine_distrusted");
+    case Kind::kTruncated:
+      return make_error(ErrorKind::kInternal,
+                        "The model's engine stopped in the middle of its answer. Try again.", {},
+                        "engine_stopped");
+  }
+  return make_error(ErrorKind::kInternal, "The model's engine failed on this request.");
+}
+
+namespace {
+
+constexpr float kLeastLogprob = -9999.0F;  // OpenAI's value for "as good as never"
+
+EngineError error_of(int status, const json::Object* error) {
+  EngineError out;
+  const std::string_view type = error != nullptr ? text_of(*error, "type").value_or("") : "";
+  if (error != nullptr && status == 0) {
+    status = static_cast<int>(std::min<std::uint64_t>(count_of(*error, "code").value_or(500), 599));
+  }
+  if (type == "exceed_context_size_error") {
+    out.kind = Kind::kContextFull;
+    out.prompt_tokens = count_of(*error, "n_prompt_tokens").value_or(0);
+    out.context_tokens = count_of(*error, "n_ctx").value_or(0);
+  } else if (status == 503 || status == 429) {
+    out.kind = Kind::kBusy;
+  } else if (status >= 400 && status < 500 && status != 401 && status != 403 && status != 404) {
+    out.kind = Kind::kRejected;
+  } else {
+    out.kind = Kind::kFailed;
+  }
+  return out;
+}
+
+// A closed set; anything else is an error of the engine's that the answer then carries.
+FinishReason finish_of(std::string_view text) {
+  if (text == "stop") return FinishReason::kStop;
+  if (text == "length") return FinishReason::kLength;
+  if (text == "tool_calls" || text == "function_call") return FinishReason::kToolCalls;
+  if (text == "content_filter") return FinishReason::kContentFilter;
+  return FinishReason::kError;
+}
+
+std::unexpected<EngineError> bad(Kind kind) {
+  EngineError error;
+  error.kind = kind;
+  return std::unexpected(error);
+}
+
+}  // namespace
+
+EngineError engine_error(int status, std::string_view body) {
+  json::Limits limits;
+  limits.max_bytes = 1U << 20U;
+  limits.max_depth = 16;
+  const auto value = json::parse(body, limits);
+  const json::Object* object = value ? value->if_object() : nullptr;
+  const json::Value* inner = object != nullptr ? present(*object, "error") : nullptr;
+  return error_of(status, inner != nullptr ? inner->if_object() : nullptr);
+}
+
+struct EngineReader::State {
+  struct ChoiceState {
+    TextAssembler content;
+    TextAssembler reasoning;
+    TextAssembler refusal;
+    std::vector<TextAssembler> arguments;
+    bool finished = false;
+  };
+
+  Api api;
+  Parameters parameters;
+  EngineLimits limits;
+  std::vector<ChoiceState> choices;
+  std::vector<Usage> usage_of_choice;  // completions: each choice's last event carries its own
+  Usage usage_of_all;                  // chat: events without choices
+  bool started = false;
+  bool done = false;
+  std::uint64_t pieces = 0;
+  std::uint64_t max_pieces = 0;
+  std::uint64_t text_bytes = 0;
+
+  Outcome object(const json::Object& object, std::vector<AnswerEvent>& out);
+  Outcome choice(const json::Object& object, std::uint32_t index, std::vector<AnswerEvent>& out);
+  Outcome fields(const json::Object& object, std::uint32_t index, bool raw_text,
+                 std::vector<TokenLogprob> logprobs, std::vector<AnswerEvent>& out);
+  Outcome tool_calls(const json::Array& list, std::uint32_t index, std::vector<AnswerEvent>& out);
+  std::expected<std::vector<TokenLogprob>, EngineError> logprobs(const json::Value& value) const;
+  std::expected<std::optional<std::string>, EngineError> piece(const json::Object& object,
+                                                               std::string_view key,
+                                                               TextAssembler& assembler);
+  void flush(std::uint32_t index, std::vector<AnswerEvent>& out);
+  Outcome usage(const json::Object& object, std::optional<std::uint32_t> choice);
+  [[nodiscard]] Usage total() const;
+};
+
+EngineReader::EngineReader(const Exchange& forwarded, EngineLimits limits)
+    : state_(std::make_unique<State>()) {
+  state_->api = forwarded.api;
+  state_->parameters = forwarded.parameters;
+  state_->limits = limits;
+  state_->choices.resize(forwarded.choice_count());
+  state_->usage_of_choice.resize(forwarded.choice_count());
+  // A token may give a piece to two fields (the end of reasoning and the begin of content).
+  const std::uint64_t tokens = forwarded.parameters.max_tokens.value_or(1U << 20U);
+  state_->max_pieces = (2 * tokens * forwarded.choice_count()) + limits.spare_pieces;
+}
+EngineReader::EngineReader(EngineReader&&) noexcept = default;
+EngineReader& EngineReader::operator=(EngineReader&&) noexcept = default;
+EngineReader::~EngineReader() = default;
+
+bool EngineReader::done() const noexcept { return state_->done; }
+
+Outcome EngineReader::event(std::string_view data, std::vector<AnswerEvent>& out) {
+  State& s = *state_;
+  if (s.done) return bad(Kind::kMalformed);
+  if (data == "[DONE]") {
+    s.done = true;
+    return {};
+  }
+  json::Limits limits;
+  limits.max_bytes = s.limits.max_payload_bytes;
+  limits.max_depth = 32;
+  if (data.size() > limits.max_bytes) return bad(Kind::kBound);
+  const auto value = parse_pieces(data, limits);
+  if (!value) return bad(Kind::kMalformed);
+  const json::Object* object = value->if_object();
+  if (object == nullptr) return bad(Kind::kMalformed);
+  return s.object(*object, out);
+}
+
+Outcome EngineReader::body(std::string_view json, std::vector<AnswerEvent>& out) {
+  if (Outcome read = event(json, out); !read) return read;
+  state_->done = true;
+  return {};
+}
+
+Outcome EngineReader::end(std::vector<AnswerEvent>& out) {
+  State& s = *state_;
+  bool finished = true;
+  for (std::uint32_t i = 0; i < s.choices.size(); ++i) {
+    if (s.choices[i].finished) continue;
+    s.flush(i, out);
+    finished = false;
+  }
+  out.emplace_back(UsageReport{s.total()});
+  if (!finished) return bad(Kind::kTruncated);
+  return {};
+}
+
+Outcome EngineReader::State::object(const json::Object& object, std::vector<AnswerEvent>& out) {
+  if (const json::Value* error = present(object, "error")) {
+    return std::unexpected(error_of(0, error->if_object()));
+  }
+  const json::Value* list = present(object, "choices");
+  if (list == nullptr || !list->is_array() || list->get_array().size() > choices.size()) {
+    return bad(Kind::kMalformed);
+  }
+  if (!started) {
+    started = true;
+    out.emplace_back(AnswerStart{});
+  }
+  std::optional<std::uint32_t> only;
+  for (const json::Value& item : list->get_array()) {
+    const json::Object* choice_object = item.if_object();
+    if (choice_object == nullptr) return bad(Kind::kMalformed);
+    const std::uint64_t index = count_of(*choice_object, "index").value_or(0);
+    if (index >= choices.size()) return bad(Kind::kBound);
+    only = static_cast<std::uint32_t>(index);
+    if (Outcome read = choice(*choice_object, *only, out); !read) return read;
+  }
+  if (list->get_array().size() != 1) only.reset();
+  if (const json::Value* counts = present(object, "usage")) {
+    if (!counts->is_object()) return bad(Kind::kMalformed);
+    return usage(counts->get_object(), only);
+  }
+  return {};
+}
+
+Outcome EngineReader::State::choice(const json::Object& object, std::uint32_t index,
+                                    std::vector<AnswerEvent>& out) {
+  ChoiceState& state = choices[index];
+  const std::size_t before = out.size();
+  std::vector<TokenLogprob> tokens;
+  if (const json::Value* value = present(object, "logprobs"); value && parameters.logprobs) {
+    auto read = logprobs(*value);
+    if (!read) return std::unexpected(read.error());
+    tokens = *std::move(read);
+  }
+  const json::Object* inner = nullptr;
+  bool raw = false;
+  for (const std::string_view key : {"delta", "message"}) {
+    const json::Value* value = present(object, key);
+    if (value == nullptr) continue;
+    if (!value->is_object()) return bad(Kind::kMalformed);
+    inner = &value->get_object();
+  }
+  if (inner == nullptr) {
+    inner = &object;  // completions: "text" stands in the choice itself
+    raw = true;
+  }
+  if (Outcome read = fields(*inner, index, raw, std::move(tokens), out); !read) return read;
+  if (state.finished && out.size() > before) return bad(Kind::kMalformed);  // text after its end
+  const json::Value* reason = present(object, "finish_reason");
+  if (reason == nullptr) return {};
+  if (!reason->is_string() || state.finished) return bad(Kind::kMalformed);
+  flush(index, out);
+  state.finished = true;
+  out.emplace_back(Finish{index, finish_of(view(reason->get_string())), std::nullopt});
+  return {};
+}
+
+std::expected<std::optional<std::string>, EngineError> EngineReader::State::piece(
+    const json::Object& object, std::string_view key, TextAssembler& assembler) {
+  const json::Value* value = present(object, key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_string()) return bad(Kind::kMalformed);
+  const std::string_view text = view(value->get_string());
+  if (text.empty()) return std::nullopt;
+  text_bytes += text.size();
+  if (++pieces > max_pieces || text_bytes > limits.max_text_bytes) return bad(Kind::kBound);
+  return assembler.feed(text);
+}
+
+Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t index, bool raw_text,
+                                    std::vector<TokenLogprob> tokens,
+                                    std::vector<AnswerEvent>& out) {
+  ChoiceState& state = choices[index];
+  if (!raw_text) {
+    for (const std::string_view key : {"reasoning_content", "reasoning"}) {
+      auto text = piece(object, key, state.reasoning);
+      if (!text) return std::unexpected(text.error());
+      if (!*text) continue;
+      if (!(*text)->empty()) out.emplace_back(ReasoningDelta{index, Text(*std::move(*text))});
+      break;  // two names of one field: the first counts
+    }
+  }
+  auto text = piece(object, raw_text ? "text" : "content", state.content);
+  if (!text) return std::unexpected(text.error());
+  TextDelta delta{index, Text(std::move(*text).value_or("")), std::move(tokens)};
+  if (!delta.text.reveal().empty() || !delta.logprobs.empty()) out.emplace_back(std::move(delta));
+  if (raw_text) return {};
+  auto refusal = piece(object, "refusal", api == Api::kOpenAiChat ? state.refusal : state.content);
+  if (!refusal) return std::unexpected(refusal.error());
+  if (*refusal && !(*refusal)->empty()) {
+    if (api == Api::kOpenAiChat) {
+      out.emplace_back(RefusalDelta{index, Text(*std::move(*refusal))});
+    } else {  // the other APIs have no such field
+      out.emplace_back(TextDelta{index, Text(*std::move(*refusal)), {}});
+    }
+  }
+  if (const json::Value* calls = present(object, "tool_calls")) {
+    // Only where the dialect carries arguments as the model wrote them
+    // (docs/formats/transcript.md).
+    if (!calls->is_array() || api != Api::kOpenAiChat) return bad(Kind::kMalformed);
+    return tool_calls(calls->get_array(), index, out);
+  }
+  return {};
+}
+
+Outcome EngineReader::State::tool_calls(const json::Array& list, std::uint32_t index,
+                                        std::vector<AnswerEvent>& out) {
+  ChoiceState& state = choices[index];
+  std::uint64_t position = 0;
+  for (const json::Value& item : list) {
+    const json::Object* call = item.if_object();
+    if (call == nullptr) return bad(Kind::kMalformed);
+    const std::uint64_t at = count_of(*call, "index").value_or(position++);
+    if (at > state.arguments.size()) return bad(Kind::kMalformed);
+    if (at >= limits.max_tool_calls) return bad(Kind::kBound);
+    ToolCallDelta delta{index, static_cast<std::uint32_t>(at), {}, {}, {}};
+    if (at == state.arguments.size()) {
+      state.arguments.emplace_back();
+      delta.id = fmt::format("call_{}_{}", index, at);  // ids are the monitor's (S16)
+    }
+    if (const json::Value* function = present(*call, "function")) {
+      if (!function->is_object()) return bad(Kind::kMalformed);
+      const json::Object& inner = function->get_object();
+      TextAssembler whole;
+      auto name = piece(inner, "name", whole);
+      if (!name) return std::unexpected(name.error());
+      delta.name = Text(std::move(*name).value_or("") + whole.flush());
+      auto arguments = piece(inner, "arguments", state.arguments[at]);
+      if (!arguments) return std::unexpected(arguments.error());
+      delta.arguments = Text(std::move(*arguments).value_or(""));
+    }
+    out.emplace_back(std::move(delta));
+  }
+  return {};
+}
+
+void EngineReader::State::flush(std::uint32_t index, std::vector<AnswerEvent>& out) {
+  ChoiceState& state = choices[index];
+  if (std::string rest = state.reasoning.flush(); !rest.empty()) {
+    out.emplace_back(ReasoningDelta{index, Text(std::move(rest))});
+  }
+  if (std::string rest = state.content.flush(); !rest.empty()) {
+    out.emplace_back(TextDelta{index, Text(std::move(rest)), {}});
+  }
+  if (std::string rest = state.refusal.flush(); !rest.empty()) {
+    out.emplace_back(RefusalDelta{index, Text(std::move(rest))});
+  }
+  for (std::uint32_t k = 0; k < state.arguments.size(); ++k) {
+    if (std::string rest = state.arguments[k].flush(); !rest.empty()) {
+      out.emplace_back(ToolCallDelta{index, k, {}, {}, Text(std::move(rest))});
+    }
+  }
+}
+
+std::expected<std::vector<TokenLogprob>, EngineError> EngineReader::State::logprobs(
+    const json::Value& value) const {
+  std::vector<TokenLogprob> out;
+  const json::Object* object = value.if_object();
+  const json::Value* content = object != nullptr ? present(*object, "content") : nullptr;
+  if (content == nullptr) return out;  // another form: not ours to guess
+  if (!content->is_array()) return bad(Kind::kMalformed);
+
+  const auto token = [this](const json::Object& from, auto& to) {
+    const auto text = text_of(from, "token");
+    const json::Value* number = present(from, "logprob");
+    if (!text || number == nullptr || text->size() > limits.max_token_bytes) return false;
+    TextAssembler assembler;
+    std::string shown = assembler.feed(*text);
+    shown += assembler.flush();
+    to.token = Text(std::move(shown));
+    double logprob = 0;
+    if (const auto* real = number->if_double()) {
+      logprob = *real;
+    } else if (const auto* integer = number->if_int64()) {
+      logprob = static_cast<double>(*integer);
+    } else {
+      return false;
+    }
+    to.logprob = std::clamp(static_cast<float>(logprob), kLeastLogprob, 0.0F);
+    const json::Value* bytes = present(from, "bytes");
+    if (bytes == nullptr) {
+      to.bytes = to.token;
+      return true;
+    }
+    if (!bytes->is_array() || bytes->get_array().size() > limits.max_token_bytes) return false;
+    std::string raw;
+    for (const json::Value& byte : bytes->get_array()) {
+      const auto* small = byte.if_int64();
+      if (small == nullptr || *small < 0 || *small > 255) return false;
+      raw += static_cast<char>(static_cast<unsigned char>(*small));
+    }
+    to.bytes = Text(std::move(raw));
+    return true;
+  };
+
+  for (const json::Value& item : content->get_array()) {
+    const json::Object* from = item.if_object();
+    TokenLogprob one;
+    if (from == nullptr || !token(*from, one)) return bad(Kind::kMalformed);
+    if (const json::Value* top = present(*from, "top_logprobs")) {
+      if (!top->is_array()) return bad(Kind::kMalformed);
+      for (const json::Value& alternative : top->get_array()) {
+        if (one.top.size() >= parameters.top_logprobs) break;
+        const json::Object* other = alternative.if_object();
+        one.top.emplace_back();
+        if (other == nullptr || !token(*other, one.top.back())) return bad(Kind::kMalformed);
+      }
+    }
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+Outcome EngineReader::State::usage(const json::Object& object,
+                                   std::optional<std::uint32_t> choice) {
+  Usage usage;
+  usage.prompt_tokens = count_of(object, "prompt_tokens").value_or(0);
+  usage.completion_tokens = count_of(object, "completion_tokens").value_or(0);
+  if (const json::Value* details = present(object, "prompt_tokens_details")) {
+    if (!details->is_object()) return bad(Kind::kMalformed);
+    usage.cached_tokens = count_of(details->get_object(), "cached_tokens").value_or(0);
+  }
+  const std::uint64_t cap = parameters.max_tokens.value_or(1U << 20U);
+  constexpr std::uint64_t kMostPrompt = 1ULL << 32U;
+  if (usage.completion_tokens > cap * choices.size() || usage.prompt_tokens > kMostPrompt ||
+      usage.cached_tokens > usage.prompt_tokens) {
+    return bad(Kind::kBound);
+  }
+  if (choices.size() == 1) {
+    usage_of_all = usage;  // the last one counts
+  } else if (choice) {
+    usage_of_choice[*choice] = usage;
+  } else {
+    // llama-server sends one such event for each choice of one prompt.
+    usage_of_all.prompt_tokens = std::max(usage_of_all.prompt_tokens, usage.prompt_tokens);
+    usage_of_all.cached_tokens = std::max(usage_of_all.cached_tokens, usage.cached_tokens);
+    usage_of_all.completion_tokens += usage.completion_tokens;
+    if (usage_of_all.completion_tokens > cap * choices.size()) return bad(Kind::kBound);
+  }
+  return {};
+}
+
+Usage EngineReader::State::total() const {
+  Usage sum = usage_of_all;
+  for (std::size_t i = 0; i < usage_of_choice.size(); ++i) {
+    sum.completion_tokens += usage_of_choice[i].completion_tokens;
+    if (i % parameters.n != 0) continue;  // further answers to the same prompt
+    sum.prompt_tokens += usage_of_choice[i].prompt_tokens;
+    sum.cached_tokens += usage_of_choice[i].cached_tokens;
+  }
+  return sum;
+}
+
+}  // namespace candor::dialect

@@ -1,0 +1,36 @@
+// Appends pieces of JSON without a tree: what the writers and the engine request are made with.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "dialect/exchange.h"
+#include "json/json.h"
+
+namespace candor::dialect {
+
+template <std::integral T>
+void append_number(std::string& out, T value) {
+  const fmt::format_int digits(value);
+  out.append(digits.data(), digits.size());
+}
+
+inline void append_text(std::string& out, const Text& text) {
+  json::append_string(out, text.reveal());
+}
+
+// ,"candor":{"exchange":"..","receipt":".."} with the leading comma; an empty receipt is left out.
+inline void append_candor(std::string& out, std::string_view exchange, std::string_view receipt) {
+  out += R"(,"candor":{"exchange":)";
+  json::append_string(out, exchange);
+  if (!receipt.empty()) {
+    out += R"(,"receipt":)";
+    json::append_string(out, receipt);
+  }
+  out += '}';
+}
+
+}  // namespace candor::dialect
