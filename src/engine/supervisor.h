@@ -181,7 +181,7 @@ struct ModelStatus {
 // the request's stream has been destroyed, so that the engine has been told to stop).
 class ModelLease {
  public:
-  ModelLease() = default;
+  ModelLease() noexcept;  // defined in supervisor.cc: Held is incomplete here
   ModelLease(ModelLease&&) noexcept;
   ModelLease& operator=(ModelLease&&) noexcept;
   ~ModelLease();
