@@ -182,6 +182,15 @@ TEST(ConfigTest, ATomlMistakeNamesItsLine) {
   EXPECT_THAT(problem("data_dir = \"\\u001b[31m\""), HasSubstr("control character"));
 }
 
+// toml++ 3.3 reached undefined behaviour on such keys; found by config_fuzz.
+TEST(ConfigTest, LettersOutsideQuotesAreAscii) {
+  EXPECT_THAT(problem("\na\xD2\x97.c = 1"), HasSubstr("candor.toml:2: "));
+  EXPECT_THAT(problem("a = \"b\n\xD2\x97 = 1"), HasSubstr("candor.toml:1: "));
+  EXPECT_OK(
+      parse("# \xD2\x97 \" '\n[identity]\nos_users = [\"J\u00F6rg\", 'a\u00E9\\', "
+            "\"\"\"\\\"\u00E9\"\"\"\"\"] # \u00E9\n"));
+}
+
 TEST(ConfigTest, AMistypedVariableIsAWarningAndAStrangeOneIsNot) {
   Sources sources = base_sources();
   sources.environment = {
