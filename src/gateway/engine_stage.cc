@@ -1,0 +1,115 @@
+// Asks the engine. The request is built from typed fields only (S8); the answer is read by the pump
+// in session.cc.
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+
+#include "gateway/internal/stages.h"
+#include "gateway/session.h"
+
+namespace candor::gateway {
+namespace {
+
+using dialect::ErrorKind;
+using dialect::make_error;
+
+class EngineStage final : public Stage {
+ public:
+  std::string_view name() const noexcept override { return "engine"; }
+  std::uint8_t phases() const noexcept override {
+    return static_cast<std::uint8_t>(Phase::kRequest);
+  }
+
+  Task<Verdict> on_request(Session& s) override {
+    dialect::EngineRequestOptions options;
+    options.id_slot = s.place.id_slot;
+    options.cache_prompt = false;  // S9: no reuse across exchanges in this version
+    options.stream = s.received.stream;
+    engine::EngineRequest request;
+    if (s.place.engine_model.empty()) {
+      dialect::EngineCall call = dialect::build_engine_request(s.forwarded, options);
+      request.path = call.path;
+      request.body = std::move(call.body);
+    } else {
+      dialect::Exchange renamed = s.forwarded;
+      renamed.model = s.place.engine_model;
+      dialect::EngineCall call = dialect::build_engine_request(renamed, options);
+      request.path = call.path;
+      request.body = std::move(call.body);
+    }
+    request.stream = options.stream;
+    const auto left = s.settings->request_timeout - std::chrono::microseconds(s.elapsed_us());
+    request.total_deadline = std::chrono::duration_cast<std::chrono::milliseconds>(left);
+    // A whole body comes only when it is finished.
+    request.first_byte_deadline =
+        options.stream ? std::min(s.settings->first_token_timeout, request.total_deadline)
+                       : request.total_deadline;
+    request.idle_deadline = s.settings->stall_timeout;
+
+    Result<std::unique_ptr<engine::EngineStream>> opened =
+        fail(Code::kCancelled, "the exchange was stopped");
+    {
+      // The client may leave, or the ledger fail, during a long prefill: both end the wait.
+      const auto cancel = [&s] { s.open_cancel.emit(http::asio::cancellation_type::terminal); };
+      const auto registration = s.call.stop().on_stop([cancel](http::StopReason) { cancel(); });
+      if (s.stopped()) co_return Verdict::kStop;
+      if (!s.intent->result) s.intent->on_failure = cancel;
+      try {
+        opened = co_await http::asio::co_spawn(
+            s.services.io, s.place.client->open(std::move(request)),
+            http::asio::bind_cancellation_slot(s.open_cancel.slot(), http::asio::use_awaitable));
+      } catch (const boost::system::system_error& error) {
+        // An awaitable that was cancelled throws operation_aborted at its next wait.
+        if (error.code() != http::asio::error::operation_aborted) throw;
+      }
+      s.intent->on_failure = nullptr;
+    }
+    if (s.stopped()) co_return Verdict::kStop;
+    if (s.intent->result && !*s.intent->result) {
+      (void)co_await intent_durable(s);
+      co_return Verdict::kStop;
+    }
+    if (!opened) {
+      refuse(s, opened.error().code());
+      co_return Verdict::kStop;
+    }
+    s.stream = *std::move(opened);
+    if (s.stream->status() != 200) {
+      std::string body;
+      if (auto piece = co_await s.stream->next(); piece && *piece) body = **std::move(piece);
+      s.refuse(dialect::error_info(dialect::engine_error(s.stream->status(), body)), Cause::kEngine,
+               "engine_error");
+      co_return Verdict::kStop;
+    }
+    s.reader.emplace(s.forwarded);
+    // From now on a ledger that fails ends the engine's work at once.
+    if (!s.intent->result)
+      s.intent->on_failure = [&s] {
+        if (s.stream) s.stream->cancel();
+      };
+    co_return Verdict::kContinue;
+  }
+
+ private:
+  static void refuse(Session& s, Code code) {
+    if (!s.place.alive()) {
+      return s.refuse(make_error(ErrorKind::kUnavailable,
+                                 "The engine ended before it answered. Ask again in a moment."),
+                      Cause::kEngine, "", "engine_lost");
+    }
+    if (code == Code::kDeadlineExceeded) {
+      if (s.place.lease) s.place.lease.report_stall();
+      return s.refuse(
+          make_error(ErrorKind::kTimeout, "The engine took too long. Ask again, or ask for less."),
+          Cause::kEngine, "deadline");
+    }
+    s.refuse(make_error(ErrorKind::kUnavailable,
+                        "The model's engine cannot be reached now. Ask again in a moment."),
+             Cause::kEngine, "engine_error");
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> make_engine_stage() { return std::make_unique<EngineStage>(); }
+
+}  // namespace candor::gateway

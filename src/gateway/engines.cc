@@ -1,0 +1,203 @@
+#include "gateway/engines.h"
+
+#include "base/text.h"
+#include "crypto/hash.h"
+
+namespace candor::gateway {
+namespace {
+
+// Declared: no bytes were seen. The digest names the declaration, so that another one differs.
+Digest declared(std::string_view what, std::string_view name) {
+  return crypto::sha256({as_bytes("candor/v1/declared"), as_bytes(std::string_view("\0", 1)),
+                         as_bytes(what), as_bytes(std::string_view("\0", 1)), as_bytes(name)});
+}
+
+Result<Id128> id_from_hex(std::string_view text) {
+  const Bytes bytes = TRY(from_hex(text));
+  if (bytes.size() != 16) return fail(Code::kInternal, "an id has 16 bytes");
+  Id128 id{};
+  std::copy(bytes.begin(), bytes.end(), id.begin());
+  return id;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<engine::Dialer>> upstream_dialer(std::string_view endpoint) {
+  if (endpoint.starts_with("unix:")) {
+    if (endpoint.size() == 5) return fail(Code::kInvalidArgument, "an upstream needs a path");
+    return engine::unix_dialer(std::string(endpoint.substr(5)));
+  }
+  if (endpoint.starts_with("tcp:")) {
+    std::string_view rest = endpoint.substr(4);
+    const std::size_t colon = rest.rfind(':');
+    if (colon != std::string_view::npos) {
+      const auto port = parse_decimal(rest.substr(colon + 1));
+      std::string_view host = rest.substr(0, colon);
+      if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+      if (port && *port >= 1 && *port <= 65'535 && !host.empty()) {
+        return engine::tcp_dialer(std::string(host), static_cast<std::uint16_t>(*port));
+      }
+    }
+  }
+  return fail(Code::kInvalidArgument,
+              "an upstream is written tcp:ADDRESS:PORT (numeric) or unix:/PATH");
+}
+
+ledger::Provenance upstream_provenance(const UpstreamConfig& config) {
+  const std::string& model = config.model.empty() ? config.name : config.model;
+  ledger::Provenance provenance;
+  provenance.model = config.name;
+  provenance.weights = declared("weights", model);
+  provenance.engine = declared("engine", config.endpoint);
+  return provenance;  // every basis is kDeclared by default
+}
+
+struct Engines::Upstream {
+  UpstreamConfig config;
+  std::shared_ptr<engine::EngineClient> client;
+  ledger::Provenance provenance;
+  Id128 load{};
+  bool loaded = false;  // its load entry is submitted
+};
+
+Engines::Engines(http::asio::io_context& io, engine::EngineSupervisor* supervisor, AckQueue& acks,
+                 Stamper stamp, Random& random)
+    : io_(io), supervisor_(supervisor), acks_(acks), stamp_(std::move(stamp)), random_(random) {}
+
+Engines::~Engines() = default;
+
+Result<void> Engines::set_upstreams(std::vector<UpstreamConfig> upstreams) {
+  std::map<std::string, std::shared_ptr<Upstream>, std::less<>> next;
+  for (UpstreamConfig& config : upstreams) {
+    const auto old = upstreams_.find(config.name);
+    if (old != upstreams_.end() && old->second->config == config) {
+      next[config.name] = old->second;
+      continue;
+    }
+    auto upstream = std::make_shared<Upstream>();
+    engine::EngineClientOptions options;
+    options.dialer = TRY(upstream_dialer(config.endpoint));
+    options.host = "upstream";
+    upstream->client = std::make_shared<engine::EngineClient>(io_.get_executor(), options);
+    upstream->provenance = upstream_provenance(config);
+    upstream->config = std::move(config);
+    next[upstream->config.name] = upstream;
+  }
+  upstreams_ = std::move(next);
+  return {};
+}
+
+http::Task<Result<Placement>> Engines::acquire_upstream(std::shared_ptr<Upstream> upstream) {
+  if (!upstream->loaded) {
+    // Entries keep the order of their submission, so a load that is on its way stands before the
+    // intents that name it; if it fails, so do they.
+    upstream->load = make_id(random_);
+    ledger::Load entry;
+    entry.at = stamp_();
+    entry.load = upstream->load;
+    entry.provenance = upstream->provenance;
+    entry.engine_build = "upstream";
+    entry.kernel_probe = "skipped";
+    entry.model_probe_result = "skipped";
+    auto text = CO_TRY(ledger::encode(entry));
+    upstream->loaded = true;
+    const auto acknowledged =
+        co_await acks_.append_entry(std::move(text), store::Priority::kNormal);
+    if (!acknowledged) {
+      upstream->loaded = false;
+      co_return fail(Code::kUnavailable, "the load entry could not be written");
+    }
+  }
+  Placement place;
+  place.provenance = upstream->provenance;
+  place.load = upstream->load;
+  place.upstream = true;
+  place.engine_model = upstream->config.model;
+  place.client = upstream->client;
+  co_return place;
+}
+
+http::Task<Result<Placement>> Engines::acquire(std::string model,
+                                               std::chrono::steady_clock::time_point deadline) {
+  if (const auto found = upstreams_.find(model); found != upstreams_.end()) {
+    co_return co_await acquire_upstream(found->second);
+  }
+  if (supervisor_ == nullptr) co_return fail(Code::kNotFound, "no such model");
+  Placement place;
+  place.lease = CO_TRY(co_await supervisor_->acquire(std::move(model), deadline));
+  const engine::LoadedModel& loaded = place.lease.model();
+  place.load = CO_TRY(id_from_hex(loaded.load_id));
+  place.provenance = provenance_of(loaded);
+  place.id_slot = place.lease.slot();
+  place.repeatable = loaded.slots == 1 && loaded.provenance == engine::Provenance::kMeasured;
+  auto& client = clients_[loaded.load_id];
+  if (!client) {
+    client =
+        std::make_shared<engine::EngineClient>(io_.get_executor(), place.lease.client_options());
+  }
+  place.client = client;
+  co_return place;
+}
+
+ledger::Provenance provenance_of(const engine::LoadedModel& loaded) {
+  const auto basis = loaded.provenance == engine::Provenance::kMeasured ? ledger::Basis::kMeasured
+                                                                        : ledger::Basis::kDeclared;
+  return {.model = loaded.name,
+          .weights = loaded.weights,
+          .adapters = loaded.adapters,
+          .chat_template = loaded.chat_template,
+          .engine = loaded.engine.digest,
+          .weights_basis = basis,
+          .template_basis = basis,
+          .engine_basis = basis,
+          .usage_basis = basis};
+}
+
+bool Engines::has(std::string_view model) const {
+  if (upstreams_.find(model) != upstreams_.end()) return true;
+  return supervised_.find(model) != supervised_.end();
+}
+
+void Engines::set_supervised(std::vector<std::string> names) {
+  supervised_ = {std::make_move_iterator(names.begin()), std::make_move_iterator(names.end())};
+}
+
+std::vector<dialect::ModelInfo> Engines::models() const {
+  std::map<std::string, dialect::ModelInfo> all;
+  for (const auto& [name, upstream] : upstreams_)
+    all[name] = {.name = name, .created_s = 0, .digest = {}};
+  for (const std::string& name : supervised_)
+    all[name] = {.name = name, .created_s = 0, .digest = {}};
+  if (supervisor_ != nullptr) {
+    for (const engine::ModelStatus& status : supervisor_->status()) {
+      const auto found = all.find(status.name);
+      if (found != all.end() && status.loaded)
+        found->second.digest = to_hex(status.loaded->weights);
+    }
+  }
+  std::vector<dialect::ModelInfo> out;
+  for (auto& [name, info] : all) out.push_back(std::move(info));
+  return out;
+}
+
+http::Task<void> Engines::close_upstreams() {
+  for (const auto& [name, upstream] : upstreams_) {
+    upstream->client->close();
+    if (!upstream->loaded) continue;
+    upstream->loaded = false;
+    auto text =
+        ledger::encode(ledger::Unload{.at = stamp_(), .load = upstream->load, .reason = "stop"});
+    if (text) {
+      (void)co_await acks_.append_entry(*std::move(text), store::Priority::kReserved);
+    }
+  }
+}
+
+void Engines::forget_load(const std::string& load_id) {
+  const auto found = clients_.find(load_id);
+  if (found == clients_.end()) return;
+  found->second->close();
+  clients_.erase(found);
+}
+
+}  // namespace candor::gateway

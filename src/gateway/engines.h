@@ -1,0 +1,94 @@
+// Where a model's engine is: in a sandbox of ours (the supervisor) or an upstream that somebody
+// else runs (declared, S18). io thread only.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dialect/dialect.h"
+#include "engine/engine_client.h"
+#include "engine/supervisor.h"
+#include "gateway/acks.h"
+#include "ledger/entry.h"
+
+namespace candor::gateway {
+
+// One slot for one exchange. Destroyed after the exchange's engine stream.
+struct Placement {
+  ledger::Provenance provenance;
+  Id128 load{};
+  int id_slot = -1;         // -1: the engine chooses (upstreams)
+  bool repeatable = false;  // one slot, no cache: equal re-execution is promised (A7)
+  bool upstream = false;
+  std::string engine_model;  // what the upstream calls it; empty: nothing is sent
+  std::shared_ptr<engine::EngineClient> client;
+  engine::ModelLease lease;  // empty for upstreams
+  [[nodiscard]] bool alive() const noexcept { return upstream || lease.alive(); }
+};
+
+class EngineBackend {
+ public:
+  virtual ~EngineBackend() = default;
+  // kNotFound: no such model. Others as EngineSupervisor::acquire.
+  [[nodiscard]] virtual http::Task<Result<Placement>> acquire(
+      std::string model, std::chrono::steady_clock::time_point deadline) = 0;
+  [[nodiscard]] virtual bool has(std::string_view model) const = 0;
+  [[nodiscard]] virtual std::vector<dialect::ModelInfo> models() const = 0;
+};
+
+// An OpenAI-compatible server that Candor did not start: vLLM, a llama-server elsewhere, or the
+// canned upstream of the benchmarks. Its weights, template and engine are declared, not measured.
+struct UpstreamConfig {
+  std::string name;      // what callers ask for
+  std::string endpoint;  // "tcp:127.0.0.1:9000", "tcp:[::1]:9000" or "unix:/path"
+  std::string model;     // its own name for the model; empty: the same
+  bool operator==(const UpstreamConfig&) const = default;
+};
+// kInvalidArgument: not of the forms above.
+[[nodiscard]] Result<std::shared_ptr<engine::Dialer>> upstream_dialer(std::string_view endpoint);
+[[nodiscard]] ledger::Provenance upstream_provenance(const UpstreamConfig& config);
+[[nodiscard]] ledger::Provenance provenance_of(const engine::LoadedModel& loaded);
+
+// The stamp of an entry made now.
+using Stamper = std::function<ledger::Stamp()>;
+
+// Both kinds by name. Upstreams get their load entry at first use in a run.
+class Engines final : public EngineBackend {
+ public:
+  // supervisor may be null (upstreams only). All must outlive it.
+  Engines(http::asio::io_context& io, engine::EngineSupervisor* supervisor, AckQueue& acks,
+          Stamper stamp, Random& random);
+  ~Engines() override;
+
+  [[nodiscard]] Result<void> set_upstreams(std::vector<UpstreamConfig> upstreams);
+  // The names that the supervisor serves; its own list changes on another strand.
+  void set_supervised(std::vector<std::string> names);
+  [[nodiscard]] http::Task<Result<Placement>> acquire(
+      std::string model, std::chrono::steady_clock::time_point deadline) override;
+  [[nodiscard]] bool has(std::string_view model) const override;
+  [[nodiscard]] std::vector<dialect::ModelInfo> models() const override;
+  // An `unload` entry for each upstream in use.
+  [[nodiscard]] http::Task<void> close_upstreams();
+  // Ends the connections to an engine that has ended.
+  void forget_load(const std::string& load_id);
+
+ private:
+  struct Upstream;
+  [[nodiscard]] http::Task<Result<Placement>> acquire_upstream(std::shared_ptr<Upstream> upstream);
+
+  http::asio::io_context& io_;
+  engine::EngineSupervisor* supervisor_;
+  AckQueue& acks_;
+  Stamper stamp_;
+  Random& random_;
+  std::map<std::string, std::shared_ptr<Upstream>, std::less<>> upstreams_;
+  std::set<std::string, std::less<>> supervised_;
+  std::map<std::string, std::shared_ptr<engine::EngineClient>> clients_;  // by load id
+};
+
+}  // namespace candor::gateway

@@ -1,0 +1,168 @@
+#include "gateway/gateway.h"
+
+#include <algorithm>
+
+#include "dialect/dialect.h"
+#include "gateway/session.h"
+#include "http/browser_guard.h"
+
+namespace candor::gateway {
+namespace {
+
+using dialect::ErrorKind;
+using dialect::make_error;
+
+constexpr std::string_view kModels = "/v1/models";
+constexpr std::string_view kModel = "/v1/models/";
+
+dialect::ErrorInfo browser_error(http::BrowserRefusal refusal) {
+  switch (refusal) {
+    case http::BrowserRefusal::kHost:
+      return make_error(
+          ErrorKind::kMisdirected,
+          "This server is not known by that Host name. Use localhost, or add the name "
+          "to listen.hosts.");
+    case http::BrowserRefusal::kOrigin:
+      return make_error(ErrorKind::kPermission,
+                        "Web pages of other origins may not use this server. The operator can list "
+                        "one in listen.origins.");
+    case http::BrowserRefusal::kContentType:
+      return make_error(ErrorKind::kMediaType, "Send Content-Type: application/json.");
+  }
+  return make_error(ErrorKind::kPermission, "Refused.");
+}
+
+}  // namespace
+
+Gateway::Gateway(Services& services, Pipeline pipeline)
+    : services_(services), pipeline_(std::move(pipeline)) {}
+
+Task<void> Gateway::handle(http::Call& call) {
+  const http::Request& request = call.request();
+  const bool anthropic = request.headers.find("anthropic-version").has_value() ||
+                         request.headers.find("x-api-key").has_value();
+  const dialect::Dialect& shape = dialect::shape_for(request.path, anthropic);
+
+  if (const auto refused = http::check_browser(request, services_.settings->browser,
+                                               call.peer().kind() == http::PeerKind::kUnix)) {
+    dialect::ErrorInfo error = browser_error(*refused);
+    services_.refusals.add(Cause::kNotAllowed, error.status, call.peer().source(), "", "");
+    co_return co_await reply_error(call, shape, std::move(error));
+  }
+  const bool get = request.method == http::Method::kGet || request.method == http::Method::kHead;
+  if (request.path == "/health" && get) co_return co_await health(call);
+  if (request.path == "/metrics" && get) {
+    http::Reply reply;
+    reply.headers.add("content-type", "text/plain; version=0.0.4; charset=utf-8");
+    reply.body = metrics_text(Labels::kNone);
+    (void)co_await call.reply(std::move(reply));
+    co_return;
+  }
+  if (get && (request.path == kModels || request.path.starts_with(kModel))) {
+    co_return co_await models(call, shape);
+  }
+  const std::string_view method = request.method == http::Method::kPost  ? "POST"
+                                  : request.method == http::Method::kGet ? "GET"
+                                                                         : "OTHER";
+  const dialect::RouteMatch match = dialect::find_route(method, request.path);
+  if (match.route == nullptr) {
+    dialect::ErrorInfo error =
+        match.wrong_method
+            ? make_error(ErrorKind::kMethod, "This path takes POST.")
+            : make_error(ErrorKind::kNotFound,
+                         "There is no such path here. See /v1/models, /v1/chat/completions, "
+                         "/v1/completions and /v1/messages.");
+    services_.refusals.add(Cause::kMalformed, error.status, call.peer().source(), "", "");
+    co_return co_await reply_error(call, shape, std::move(error));
+  }
+  Session session(services_, call, *match.dialect, match.route->api);
+  co_await session.run(pipeline_);
+}
+
+Task<void> Gateway::reply_error(http::Call& call, const dialect::Dialect& dialect,
+                                dialect::ErrorInfo error) {
+  http::Reply reply;
+  reply.status = error.status;
+  reply.headers.add("content-type", "application/json");
+  if (error.status == 401) reply.headers.add("www-authenticate", "Bearer");
+  dialect.render_error(error, reply.body);
+  (void)co_await call.reply(std::move(reply));
+}
+
+// Those that the caller may use.
+Task<void> Gateway::models(http::Call& call, const dialect::Dialect& dialect) {
+  const http::Request& request = call.request();
+  const auto caller = identify(request, call.peer(), *services_.settings, services_.state,
+                               services_.clock.wall_us());
+  if (!caller) {
+    services_.refusals.add(Cause::kNotAuthenticated, 401, call.peer().source(), "", "");
+    co_return co_await reply_error(
+        call, dialect,
+        make_error(ErrorKind::kAuthentication, caller.error().message, "", "invalid_api_key"));
+  }
+  std::vector<dialect::ModelInfo> all = services_.engines.models();
+  if (!caller->models.empty()) {
+    std::erase_if(all, [&](const dialect::ModelInfo& info) {
+      return std::find(caller->models.begin(), caller->models.end(), info.name) ==
+             caller->models.end();
+    });
+  }
+  http::Reply reply;
+  reply.headers.add("content-type", "application/json");
+  if (request.path == kModels) {
+    dialect.render_models(all, reply.body);
+  } else {
+    const std::string_view name = std::string_view(request.path).substr(kModel.size());
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const auto& info) { return info.name == name; });
+    if (found == all.end()) {
+      co_return co_await reply_error(
+          call, dialect,
+          make_error(ErrorKind::kNotFound,
+                     "No model of this name is configured here. GET /v1/models lists those that "
+                     "are.",
+                     "model", "model_not_found"));
+    }
+    dialect.render_model(*found, reply.body);
+  }
+  (void)co_await call.reply(std::move(reply));
+}
+
+Task<void> Gateway::health(http::Call& call) {
+  const bool ok = !services_.draining && services_.ledger.health().has_value();
+  http::Reply reply;
+  reply.status = ok ? 200 : 503;
+  reply.headers.add("content-type", "application/json");
+  reply.headers.add("cache-control", "no-store");
+  reply.body = ok                   ? R"({"status":"ok"})"
+               : services_.draining ? R"({"status":"shutting down"})"
+                                    : R"({"status":"the ledger takes no entries"})";
+  (void)co_await call.reply(std::move(reply));
+}
+
+std::string Gateway::refusal(const http::Peer& peer, int status, std::string_view reason) {
+  if (status != 500) {
+    const Cause cause = status == 413 || status == 431 ? Cause::kTooLarge
+                        : status == 503                ? Cause::kBusy
+                                                       : Cause::kMalformed;
+    ++services_.metrics.refused;
+    services_.refusals.add(cause, status, peer.source(), "", "");
+  }
+  dialect::ErrorInfo error = make_error(ErrorKind::kInvalidRequest, std::string(reason));
+  if (status == 413) error.kind = ErrorKind::kTooLarge;
+  if (status == 503) error.kind = ErrorKind::kUnavailable;
+  if (status == 500) error.kind = ErrorKind::kInternal;
+  error.status = status;
+  std::string body;
+  dialect::shape_for("/", /*has_anthropic_headers=*/false).render_error(error, body);
+  return body;
+}
+
+std::string Gateway::metrics_text(Labels labels) const {
+  const http::ServerCounters none;
+  return render_metrics(services_.metrics, server_ != nullptr ? server_->counters() : none,
+                        services_.ledger.head() ? services_.ledger.head()->size : 0,
+                        services_.ledger.health().has_value(), labels);
+}
+
+}  // namespace candor::gateway

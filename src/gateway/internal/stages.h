@@ -1,0 +1,18 @@
+// Makers of the stages; each is described where it is defined.
+#pragma once
+
+#include <memory>
+
+#include "gateway/pipeline.h"
+
+namespace candor::gateway {
+
+[[nodiscard]] std::unique_ptr<Stage> make_identity_stage();   // request_stages.cc
+[[nodiscard]] std::unique_ptr<Stage> make_admission_stage();  // request_stages.cc
+[[nodiscard]] std::unique_ptr<Stage> make_placement_stage();  // request_stages.cc
+[[nodiscard]] std::unique_ptr<Stage> make_intent_stage();     // ledger_stages.cc
+[[nodiscard]] std::unique_ptr<Stage> make_engine_stage();     // engine_stage.cc
+[[nodiscard]] std::unique_ptr<Stage> make_release_stage();    // ledger_stages.cc
+[[nodiscard]] std::unique_ptr<Stage> make_outcome_stage();    // ledger_stages.cc
+
+}  // namespace candor::gateway

@@ -1,0 +1,102 @@
+// One exchange from request to receipt. run() drives the pipeline and keeps what its verdicts
+// oblige the caller to do (gateway/pipeline.h); the stages do the work on the public state.
+//
+// Order that run() guarantees (P1, S6): no byte of model output before the intent is acknowledged;
+// the last event or the whole body only after the outcome is, carrying the receipt; whatever
+// happens after an intent, exactly one outcome or abort follows it; a refusal without an intent is
+// counted for an entry. Lives in one coroutine on the io thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "dialect/dialect.h"
+#include "dialect/engine_codec.h"
+#include "gateway/identity.h"
+#include "gateway/pipeline.h"
+#include "gateway/services.h"
+#include "http/server.h"
+#include "store/exchange_record.h"
+
+namespace candor::gateway {
+
+class Session {
+ public:
+  Session(Services& services, http::Call& call, const dialect::Dialect& dialect, dialect::Api api);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  [[nodiscard]] Task<void> run(const Pipeline& pipeline);
+
+  // How the exchange ended, if not whole. The first call counts.
+  //   cause   for the refusal entry, if there is no intent
+  //   result  for the outcome entry, if there is one: "cancelled" | "engine_error" | "deadline"; or
+  //           empty: then abort_reason says why no outcome can be given
+  void refuse(dialect::ErrorInfo error, Cause cause, std::string_view result,
+              std::string_view abort_reason = {});
+  [[nodiscard]] bool refused() const noexcept { return error_.has_value(); }
+  [[nodiscard]] const std::optional<dialect::ErrorInfo>& error() const noexcept { return error_; }
+  [[nodiscard]] std::string_view result() const noexcept { return result_; }
+  [[nodiscard]] std::string_view abort_reason() const noexcept { return abort_reason_; }
+  // Refuses if the client left or the server stops; true if so. Stages ask after each wait.
+  [[nodiscard]] bool stopped();
+  [[nodiscard]] std::int64_t elapsed_us() const;  // since the request was read
+
+  // --- state of the exchange; each says which stage sets it ---
+  Services& services;
+  std::shared_ptr<const Settings> settings;  // the constructor
+  http::Call& call;
+  const dialect::Dialect& dialect;
+  dialect::Api api;
+  std::int64_t began_us;  // monotonic
+
+  Caller caller;                // identity
+  store::Subject subject;       // identity
+  dialect::Exchange received;   // admission
+  dialect::Exchange forwarded;  // admission; dlp and policy may change it
+  std::string nonce;            // admission; the client's, may be empty
+  bool seed_by_caller = false;  // admission
+  Placement place;              // placement
+  std::int64_t queued_us = 0;   // placement
+
+  Id128 exchange{};                             // intent
+  std::string exchange_hex;                     // intent
+  std::optional<store::ExchangeRecord> record;  // intent
+  std::shared_ptr<PendingAck> intent;           // intent; null: no intent was submitted
+  std::int64_t intent_submitted_us = 0;
+
+  std::unique_ptr<engine::EngineStream> stream;  // engine
+  std::optional<dialect::EngineReader> reader;   // engine
+  http::asio::cancellation_signal open_cancel;   // while the engine is asked
+
+  std::unique_ptr<dialect::AnswerWriter> writer;  // release
+  dialect::AnswerBuilder produced;                // the pump: what the engine said
+  dialect::AnswerBuilder released;                // release: what the client gets
+  std::int64_t first_release_us = 0;              // release; 0: nothing yet
+  std::uint64_t progress_bytes = 0;               // release: at the last mark
+  std::int64_t progress_us = 0;
+  bool client_gone = false;  // a write failed
+
+  std::optional<store::Acknowledgement> outcome;  // outcome
+  std::string receipt;                            // outcome
+
+ private:
+  [[nodiscard]] Task<void> pump(const Pipeline& pipeline);
+  // One batch of events through the answer stages. False: stopped.
+  [[nodiscard]] Task<bool> pass(const Pipeline& pipeline, Events& events, bool at_end);
+  [[nodiscard]] Task<void> answer_whole();
+  [[nodiscard]] Task<void> answer_error();
+  void count();
+
+  std::optional<dialect::ErrorInfo> error_;
+  Cause cause_ = Cause::kMalformed;
+  std::string_view result_ = "complete";  // literals
+  std::string_view abort_reason_;
+};
+
+// The intent's acknowledgement, or nothing when the ledger did not take it (then refused).
+[[nodiscard]] Task<const store::Acknowledgement*> intent_durable(Session& session);
+
+}  // namespace candor::gateway

@@ -1,0 +1,33 @@
+// What the gateway takes from the configuration: one immutable snapshot, replaced as a whole by a
+// reload. An exchange keeps the snapshot it began with.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dialect/dialect.h"
+#include "http/browser_guard.h"
+
+namespace candor::gateway {
+
+struct Settings {
+  dialect::ParseOptions parse;
+  std::uint32_t max_tokens = 16'384;  // of one answer; a caller may ask for less
+  std::size_t max_waiting = 256;      // exchanges that wait for a slot
+  std::chrono::milliseconds request_timeout{600'000};
+  std::chrono::milliseconds first_token_timeout{300'000};
+  std::chrono::milliseconds stall_timeout{60'000};
+  std::chrono::milliseconds progress_interval{2'000};
+  std::uint64_t progress_bytes = 4'096;
+  std::size_t inline_bytes = 64U << 10U;  // larger contents are sealed off the io thread
+  // Identity (S14).
+  bool require_key = false;
+  bool all_os_users = false;
+  std::vector<std::uint32_t> os_uids;
+  std::vector<std::uint32_t> forwarder_uids;
+  http::BrowserPolicy browser;
+};
+
+}  // namespace candor::gateway
