@@ -1,5 +1,5 @@
-// candor-inspect: reads one model file's metadata with our own small reader, sealed as the engine is
-// (house style, decision 3). Started by the monitor:
+// candor-inspect: reads one model file's metadata with our own small reader, sealed as the engine
+// is (house style, decision 3). Started by the monitor:
 //   candor-inspect --model-fd N --report-fd N
 // Writes two lines to report: the measured grants, then the summary (model/gguf_reader.h) or
 // {"error":"code","message":"..."}. Exit: 0, 64 (bad use), 70 (could not seal).
@@ -54,7 +54,7 @@ void report(int fd, std::string text) {
 }
 
 Result<std::string> inspect(int fd) {
-  struct stat facts {};
+  struct stat facts{};
   if (fstat(fd, &facts) != 0 || facts.st_size < 0) {
     return fail(Code::kUnavailable, "the model file cannot be read");
   }

@@ -61,7 +61,7 @@ struct EngineClientOptions {
 struct EngineRequest {
   std::string method = "POST";
   std::string path;  // our own constant, "/v1/chat/completions"
-  std::string body;  // JSON; empty with GET
+  std::string body = {};  // JSON; empty with GET
   // True: an SSE answer is delivered event by event. An answer that is not text/event-stream is
   // delivered whole in either case (errors).
   bool stream = false;

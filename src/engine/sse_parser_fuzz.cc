@@ -1,5 +1,5 @@
-// Events are the same however the bytes are split, and no bound is ever passed. The first byte seeds
-// the split points.
+// Events are the same however the bytes are split, and no bound is ever passed. The first byte
+// seeds the split points.
 #include <cstdint>
 #include <string>
 #include <string_view>

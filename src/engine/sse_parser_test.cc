@@ -47,8 +47,9 @@ TEST(SseParserTest, AnEventWithoutItsBlankLineIsNeverDelivered) {
 
 TEST(SseParserTest, SplitAtRandomPointsEqualsUnsplit) {
   std::mt19937_64 random(7);
-  static constexpr std::string_view kPieces[] = {"data: ", "data:", "event: x", "\n", "\r\n", "\r",
-                                                 "\n\n", ":", "id: 1", "a", "\xEF\xBB\xBF", "b c"};
+  static constexpr std::string_view kPieces[] = {"data: ", "data:", "event: x",     "\n",
+                                                 "\r\n",   "\r",    "\n\n",         ":",
+                                                 "id: 1",  "a",     "\xEF\xBB\xBF", "b c"};
   for (int round = 0; round < 3'000; ++round) {
     std::string text;
     for (std::uint64_t i = 0, n = random() % 30; i < n; ++i) {

@@ -1,0 +1,139 @@
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine/engine_client.h"
+
+namespace candor::engine {
+namespace {
+
+constexpr std::chrono::seconds kConnectDeadline{10};
+constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
+
+std::unexpected<Error> cannot_connect(const std::string& why) {
+  return fail(Code::kUnavailable, "cannot connect to the engine: " + why);
+}
+
+template <typename Protocol>
+asio::awaitable<Result<StreamSocket>> connect(asio::any_io_executor executor,
+                                              typename Protocol::endpoint endpoint) {
+  typename Protocol::socket socket(executor);
+  boost::system::error_code ignored;
+  asio::steady_timer timer(executor, kConnectDeadline);
+  bool late = false;
+  timer.async_wait([&](boost::system::error_code error) {
+    if (error) return;
+    late = true;
+    socket.close(ignored);
+  });
+  const auto [error] = co_await socket.async_connect(endpoint, kAsTuple);
+  timer.cancel();
+  // The timer's handler holds references to this frame: let it run before the frame ends.
+  co_await asio::post(executor, asio::use_awaitable);
+  if (late) co_return fail(Code::kDeadlineExceeded, "connecting to the engine took too long");
+  if (error) co_return cannot_connect(error.message());
+  if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
+    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  }
+  socket.non_blocking(true, ignored);
+  co_return StreamSocket(std::move(socket));
+}
+
+class UnixDialer final : public Dialer {
+ public:
+  explicit UnixDialer(std::string path) : path_(std::move(path)) {}
+  asio::awaitable<Result<StreamSocket>> dial(asio::any_io_executor executor) override {
+    if (path_.size() >= sizeof(sockaddr_un::sun_path)) {
+      co_return fail(Code::kInvalidArgument, "the engine's socket path is too long");
+    }
+    co_return co_await connect<asio::local::stream_protocol>(
+        std::move(executor), asio::local::stream_protocol::endpoint(path_));
+  }
+
+ private:
+  std::string path_;
+};
+
+class TcpDialer final : public Dialer {
+ public:
+  TcpDialer(std::string address, std::uint16_t port) : address_(std::move(address)), port_(port) {}
+  asio::awaitable<Result<StreamSocket>> dial(asio::any_io_executor executor) override {
+    boost::system::error_code error;
+    const auto address = asio::ip::make_address(address_, error);
+    if (error) co_return fail(Code::kInvalidArgument, "not a numeric address");
+    co_return co_await connect<asio::ip::tcp>(std::move(executor),
+                                              asio::ip::tcp::endpoint(address, port_));
+  }
+
+ private:
+  std::string address_;
+  std::uint16_t port_;
+};
+
+// Sends one descriptor; the packet's byte means nothing.
+bool pass_descriptor(int control, int descriptor) {
+  char byte = 'c';
+  iovec part{.iov_base = &byte, .iov_len = 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> space{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = space.data();
+  message.msg_controllen = space.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  ssize_t sent = 0;
+  do {
+    sent = sendmsg(control, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == 1;
+}
+
+class PassingDialer final : public Dialer {
+ public:
+  explicit PassingDialer(int control_fd) : control_fd_(control_fd) {}
+  asio::awaitable<Result<StreamSocket>> dial(asio::any_io_executor executor) override {
+    int ends[2] = {-1, -1};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+      co_return cannot_connect(std::strerror(errno));
+    }
+    // The engine's end blocks, as its accept would give it.
+    asio::local::stream_protocol::socket theirs(executor, asio::local::stream_protocol(), ends[1]);
+    asio::local::stream_protocol::socket ours(executor, asio::local::stream_protocol(), ends[0]);
+    boost::system::error_code ignored;
+    theirs.native_non_blocking(false, ignored);
+    ours.non_blocking(true, ignored);
+    if (!pass_descriptor(control_fd_, ends[1])) co_return cannot_connect(std::strerror(errno));
+    co_return StreamSocket(std::move(ours));
+  }
+
+ private:
+  int control_fd_;
+};
+
+}  // namespace
+
+std::shared_ptr<Dialer> unix_dialer(std::string path) {
+  return std::make_shared<UnixDialer>(std::move(path));
+}
+std::shared_ptr<Dialer> tcp_dialer(std::string address, std::uint16_t port) {
+  return std::make_shared<TcpDialer>(std::move(address), port);
+}
+std::shared_ptr<Dialer> passing_dialer(int control_fd) {
+  return std::make_shared<PassingDialer>(control_fd);
+}
+
+}  // namespace candor::engine
