@@ -1,5 +1,6 @@
 // Sealing, from libsodium.
-//   seal/open            XChaCha20-Poly1305 (IETF draft-irtf-cfrg-xchacha), 24-byte random nonce put
+//   seal/open            XChaCha20-Poly1305 (IETF draft-irtf-cfrg-xchacha), 24-byte random nonce
+//   put
 //                        before the ciphertext: nonce || ciphertext || 16-byte tag.
 //   seal_to/open_sealed  anonymous public-key sealing (crypto_box_seal: X25519, XSalsa20-Poly1305);
 //                        about 67 us, so only for epoch keys, never per request (S3).
@@ -19,7 +20,8 @@ inline constexpr std::size_t kSealOverhead = 24 + 16;  // bytes added by seal
 inline constexpr std::size_t kSealToOverhead = 48;     // bytes added by seal_to
 
 [[nodiscard]] Bytes seal(const Digest& key, ByteView plain, ByteView associated, Random& random);
-[[nodiscard]] Result<Sensitive<Bytes>> open(const Digest& key, ByteView sealed, ByteView associated);
+[[nodiscard]] Result<Sensitive<Bytes>> open(const Digest& key, ByteView sealed,
+                                            ByteView associated);
 
 struct BoxKeyPair {
   std::array<std::byte, 32> public_key{};

@@ -1,9 +1,9 @@
 // JSON for everything that is hashed or comes from outside. Owner of Boost.JSON: other modules see
 // these types only.
 //
-// parse() is strict RFC 8259: UTF-8 without lone surrogates, no duplicate keys (at any depth), depth
-// at most max_depth, size at most max_bytes, nothing after the value. Numbers keep their text's
-// kind: integers within 64 bits stay integers; everything else is a double. Errors are
+// parse() is strict RFC 8259: UTF-8 without lone surrogates, no duplicate keys (at any depth),
+// depth at most max_depth, size at most max_bytes, nothing after the value. Numbers keep their
+// text's kind: integers within 64 bits stay integers; everything else is a double. Errors are
 // kInvalidArgument with an offset, never with the input's text.
 //
 // canonical() writes RFC 8785: keys sorted by UTF-16 code units, no white space, shortest escapes.
@@ -42,8 +42,8 @@ struct Limits {
 // UTF-8 becomes U+FFFD.
 void append_string(std::string& out, std::string_view text);
 
-// Typed access with errors that name the key: kInvalidArgument "missing field 'x'" / "field 'x' must
-// be a string". The pointer or view lives as long as the object.
+// Typed access with errors that name the key: kInvalidArgument "missing field 'x'" / "field 'x'
+// must be a string". The pointer or view lives as long as the object.
 [[nodiscard]] Result<const Object*> as_object(const Value& value, std::string_view what);
 [[nodiscard]] Result<std::string_view> get_string(const Object& object, std::string_view key);
 [[nodiscard]] Result<std::int64_t> get_int(const Object& object, std::string_view key);

@@ -1,9 +1,13 @@
 #include "base/testing/faulty_file_system.h"
 
+#include <random>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/testing/fake_clock.h"
 #include "base/testing/result_matchers.h"
+#include "base/testing/temporary_folder.h"
 
 namespace candor {
 namespace {
@@ -205,6 +209,53 @@ TEST(FaultyFileSystemTest, FakesForTimeAndRandomnessRepeat) {
   FakeRandom a(1);
   FakeRandom b(1);
   EXPECT_EQ(make_id(a), make_id(b));
+}
+
+// The oracle of the model's everyday side: the real file system answers the same calls the same
+// way.
+TEST(FaultyFileSystemTest, AnswersAsTheRealFileSystemDoes) {
+  const TemporaryFolder folder;
+  FaultyFileSystem model;
+  ASSERT_OK(model.make_folders(folder.path()));
+  std::mt19937 random(11);
+  const auto run = [&](FileSystem& fs, unsigned call, const Path& a, const Path& b, unsigned n) {
+    const auto show = [](const auto& result) {
+      return result ? std::string("ok") : std::string(to_string(result.error().code()));
+    };
+    switch (call) {
+      case 0: return show(fs.open(a, OpenMode::kCreateNew));
+      case 1: return show(fs.open(a, OpenMode::kRead));
+      case 2: return show(fs.remove(a));
+      case 3: return show(fs.rename(a, b));
+      case 4: return content(fs, a);
+      case 5: return show(fs.sync_folder(a.parent_path()));
+      case 6: return *fs.exists(a) ? std::string("there") : std::string("absent");
+      case 7: {
+        const auto names = fs.list(a.parent_path());
+        return names ? fmt::format("{}", fmt::join(*names, ",")) : show(names);
+      }
+      case 8: return show(fs.make_folders(a.parent_path()));
+      case 9: {
+        const auto file = fs.open(a, OpenMode::kCreate);
+        return file ? show((*file)->truncate(n)) : show(file);
+      }
+      default: {
+        const auto file = fs.open(a, OpenMode::kReadWrite);
+        if (!file) return show(file);
+        const std::string wrote = show((*file)->write_at(n, as_bytes("data")));
+        return wrote + std::to_string(*(*file)->size()) + show((*file)->sync());
+      }
+    }
+  };
+  const std::string_view names[] = {"a", "b", "c", "d/a", "d/b", "e/f/a"};
+  for (int i = 0; i < 3'000; ++i) {
+    const unsigned call = random() % 11;
+    const Path a = folder / std::string(names[random() % std::size(names)]);
+    const Path b = folder / std::string(names[random() % std::size(names)]);
+    const unsigned n = random() % 9;
+    ASSERT_EQ(run(model, call, a, b, n), run(real_file_system(), call, a, b, n))
+        << "call " << call << " on " << a << ", " << b;
+  }
 }
 
 }  // namespace
