@@ -143,7 +143,7 @@ class Builder {
       c.data_dir = std::filesystem::absolute(c.data_dir).lexically_normal();
       if (!c.data_dir.has_filename()) c.data_dir = c.data_dir.parent_path();
     }
-    c.listen.admin_socket = c.data_dir / "admin.sock";
+    c.listen.admin_socket = c.data_dir / "run" / "admin.sock";  // DataPaths::run()
     if (text("listen.unix_socket") != "none" && !text("listen.unix_socket").empty()) {
       c.listen.unix_socket = c.data_dir / text("listen.unix_socket");
     }
@@ -272,7 +272,16 @@ class Builder {
     m.origin = from.where;
     m.name = std::get<std::string>(at("model.name").value);
     m.path = path(at("model.path"));
-    if (m.path.empty()) wrong("a [[model]] needs a path, one GGUF file");
+    m.upstream = std::get<std::string>(at("model.upstream").value);
+    m.upstream_model = std::get<std::string>(at("model.upstream_model").value);
+    if (m.path.empty() && m.upstream.empty()) {
+      wrong("a [[model]] needs a path, one GGUF file, or an upstream");
+    } else if (!m.path.empty() && !m.upstream.empty()) {
+      wrong("a [[model]] has either a path or an upstream");
+    } else if (!m.upstream.empty() && !m.upstream.starts_with("tcp:") &&
+               !m.upstream.starts_with("unix:/")) {
+      wrong("model.upstream is written tcp:ADDRESS:PORT (numeric) or unix:/PATH");
+    }
     if (!is_model_name(m.name)) {
       wrong("a [[model]] needs a name of letters, digits and . _ : / -, at most 128 long");
     } else if (std::ranges::find(c.models, m.name, &Model::name) != c.models.end()) {

@@ -36,8 +36,9 @@ std::string find_variable(const std::vector<NameValue>& environment, std::string
 std::string model_text(const Model& m) {
   return fmt::format(
       "{} context={} slots={} threads={} memory={} pinned={} template={} sha256={} [{}]",
-      m.path.string(), m.context_tokens, m.slots, m.threads, m.memory_bytes, m.pinned,
-      m.chat_template.string(), m.sha256 ? to_hex(*m.sha256) : "-", fmt::join(m.flags, " "));
+      m.upstream.empty() ? m.path.string() : m.upstream + " " + m.upstream_model, m.context_tokens,
+      m.slots, m.threads, m.memory_bytes, m.pinned, m.chat_template.string(),
+      m.sha256 ? to_hex(*m.sha256) : "-", fmt::join(m.flags, " "));
 }
 
 void append_key(std::string& out, const Key& key, std::string_view name) {

@@ -37,7 +37,7 @@ struct TcpEndpoint {
 struct Listen {
   std::optional<TcpEndpoint> tcp;    // unset: no TCP listener (address = "none")
   Path unix_socket;                  // of the inference API; empty: none
-  Path admin_socket;                 // always <data_dir>/admin.sock
+  Path admin_socket;                 // always <data_dir>/run/admin.sock
   std::vector<std::string> hosts;    // further names in Host (S13)
   std::vector<std::string> origins;  // web origins that may call (S13)
 };
@@ -50,7 +50,7 @@ struct Content {
 
 struct Model {
   std::string name;        // what callers ask for
-  Path path;               // one GGUF file
+  Path path;               // one GGUF file; empty: upstream is set
   int context_tokens = 0;  // for each slot; 0: the model's own, at most 8,192
   int slots = 4;
   int threads = 0;                 // 0: as many as processors
@@ -59,6 +59,8 @@ struct Model {
   Path chat_template;              // a file that replaces the model's own template; empty: none
   std::optional<Digest> sha256;    // refuse the file unless it has this digest
   std::vector<std::string> flags;  // for llama-server; recorded in the load entry
+  std::string upstream;            // "tcp:127.0.0.1:9000", "unix:/path"; then path is empty
+  std::string upstream_model;      // its own name there; empty: the same
   std::string origin;              // "candor.toml:12" or "--model"
   bool operator==(const Model&) const = default;
 };

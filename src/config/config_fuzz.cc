@@ -25,7 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CANDOR_CHECK(config->ledger.publish_interval <= std::chrono::seconds(1));
   CANDOR_CHECK(config->settings.size() == config::keys().size());
   for (const config::Model& model : config->models) {
-    CANDOR_CHECK(!model.name.empty() && !model.path.empty() && model.slots >= 1);
+    CANDOR_CHECK(!model.name.empty() && model.path.empty() != model.upstream.empty());
+    CANDOR_CHECK(model.slots >= 1);
   }
   for (const config::Setting& setting : config->settings) {
     // A comma inside a list's item cannot be said in a flag.

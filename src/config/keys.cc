@@ -25,7 +25,7 @@ constexpr auto kKeys = std::to_array<Key>({
 
   {.name = "listen.address", .kind = Kind::kText, .fallback = "127.0.0.1:8421",
    .description = "Numeric address and port of the API, or none. Only loopback: beyond it TLS and keys would be needed."},
-  {.name = "listen.unix_socket", .kind = Kind::kPath, .fallback = "api.sock", .words = "none",
+  {.name = "listen.unix_socket", .kind = Kind::kPath, .fallback = "run/api.sock", .words = "none",
    .description = "Unix socket of the API, inside data_dir unless absolute, or none."},
   {.name = "listen.hosts", .kind = Kind::kTexts, .effect = Effect::kReload,
    .description = "Further names that clients may put into Host; loopback names are always allowed."},
@@ -123,7 +123,7 @@ constexpr auto kModelKeys = std::to_array<Key>({
   {.name = "model.name", .kind = Kind::kText, .effect = Effect::kReload,
    .description = "What callers ask for: letters, digits and . _ : / - up to 128. Needed."},
   {.name = "model.path", .kind = Kind::kPath, .effect = Effect::kReload,
-   .description = "One GGUF file. Needed."},
+   .description = "One GGUF file. Needed, unless upstream is given."},
   {.name = "model.context", .kind = Kind::kInteger, .fallback = "0", .max = 16'777'216, .effect = Effect::kReload,
    .description = "Tokens of context for each slot; 0: the model's own, at most 8,192."},
   {.name = "model.slots", .kind = Kind::kInteger, .fallback = "4", .min = 1, .max = 256, .effect = Effect::kReload,
@@ -140,6 +140,10 @@ constexpr auto kModelKeys = std::to_array<Key>({
    .description = "Refuse the file unless it has this SHA-256 (64 hex digits)."},
   {.name = "model.flags", .kind = Kind::kTexts, .effect = Effect::kReload,
    .description = "Further flags of llama-server; recorded in the load entry. Those that open files, ports or tools are refused."},
+  {.name = "model.upstream", .kind = Kind::kText, .effect = Effect::kReload,
+   .description = "Instead of path: an OpenAI-compatible server that somebody else runs, tcp:ADDRESS:PORT (numeric) or unix:/PATH. Its weights and engine are declared, not measured."},
+  {.name = "model.upstream_model", .kind = Kind::kText, .effect = Effect::kReload,
+   .description = "What the upstream calls the model; empty: the same name."},
 });
 // clang-format on
 
