@@ -67,10 +67,11 @@ struct Connection {
   int fd = -1;
   HttpMessage response;
   ContentScan content;
-  std::string out;
+  std::string request, out;
   std::int64_t due = 0, first = 0;
   std::uint64_t left = 0;  // closed loop: requests still to send on it
   bool busy = false;
+  bool used = false;  // has carried an answer: the server may have closed it since
 };
 
 class Load {
@@ -143,7 +144,8 @@ class Load {
     connection.first = 0;
     connection.response.reset();
     connection.content = {};
-    connection.out = request();
+    connection.request = request();
+    connection.out = connection.request;
     ++in_flight_;
     push(connection);
   }
@@ -164,7 +166,26 @@ class Load {
     }
   }
 
+  void redial(Connection& connection) {
+    (void)close(connection.fd);
+    connection.fd = connect_to(address_);
+    connection.used = false;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = &connection;
+    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event) != 0) die("epoll_ctl");
+  }
+
   void lost(Connection& connection) {
+    if (connection.used && connection.response.head().empty()) {
+      // A kept-alive connection that the server had closed: any client sends again.
+      redial(connection);
+      if (connection.busy) {
+        connection.out = connection.request;
+        push(connection);
+      }
+      return;
+    }
     if (connection.busy) {
       ++errors_;
       --in_flight_;
@@ -201,6 +222,8 @@ class Load {
   void finish(Connection& connection, std::int64_t at) {
     --in_flight_;
     connection.busy = false;
+    connection.used = true;
+    if (connection.response.header("connection") == "close") redial(connection);
     const std::string& body = connection.response.body();
     std::string_view wrong;
     if (connection.response.status() != 200) {

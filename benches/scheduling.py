@@ -5,8 +5,6 @@ exchanges of two durable appends arrive at a steady rate. Idle costs nothing if 
 """
 
 import os
-import subprocess
-import sys
 import threading
 
 from lib import (ROOT, TOOLS, Process, Scratch, answers, arguments, finish, free_port, load, median, need, run_json, say,
@@ -54,6 +52,8 @@ def main():
                     worker.start()
                     run = appends(folder, seconds, options.rate)
                     worker.join()
+                    if not generated:
+                        raise SystemExit(f"bench: the load on the {name} engine failed, see above")
                     run["tokens_per_s"] = generated["tokens_per_s"]
                     runs[name].append(run)
                     say(f"  round {i + 1}, {name}: exchange p50 {run['p50_us']:.0f}, p99 {run['p99_us']:.0f}; flush "
