@@ -36,8 +36,8 @@ TEST(ConfigTest, AnEmptyFileGivesTheDefaults) {
   EXPECT_EQ(config->data_dir, "/var/lib/candor");
   EXPECT_EQ(config->listen.tcp->address, "127.0.0.1");
   EXPECT_EQ(config->listen.tcp->port, 8421);
-  EXPECT_EQ(config->listen.unix_socket, "/var/lib/candor/api.sock");
-  EXPECT_EQ(config->listen.admin_socket, "/var/lib/candor/admin.sock");
+  EXPECT_EQ(config->listen.unix_socket, "/var/lib/candor/run/api.sock");
+  EXPECT_EQ(config->listen.admin_socket, "/var/lib/candor/run/admin.sock");
   EXPECT_EQ(config->content.mode, ContentMode::kSealed);
   EXPECT_FALSE(config->content.retention.has_value());
   EXPECT_EQ(config->engine.unconfined, Unconfined::kRefuse);
@@ -171,7 +171,7 @@ TEST(ConfigTest, PathsStartWhereTheyWereWritten) {
   EXPECT_EQ(config->listen.unix_socket, "/etc/candor/data/s/api.sock");
   EXPECT_EQ(config->engine.binary, "/etc/candor/bin/engine");
   EXPECT_THAT(problem("data_dir = \"/" + std::string(120, 'x') + "\""), HasSubstr("too long"));
-  EXPECT_THAT(problem("[listen]\nunix_socket = \"admin.sock\""),
+  EXPECT_THAT(problem("[listen]\nunix_socket = \"run/admin.sock\""),
               HasSubstr("the administration's own socket"));
 }
 
