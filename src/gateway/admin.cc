@@ -1,0 +1,545 @@
+#include "gateway/admin.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+#include <span>
+
+#include <grp.h>
+#include <pwd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "gateway/workers.h"
+#include "ledger/merkle.h"
+#include "store/auditor_key.h"
+
+namespace candor::gateway {
+namespace {
+
+constexpr std::size_t kMaxReason = 4'096;
+constexpr std::int64_t kMaxEntries = 1'000;
+// What is not JSON goes out as it is, under this type.
+constexpr std::string_view kPlain = "text/plain; charset=utf-8";
+
+json::Value number(std::uint64_t value) { return json::Value(value); }
+
+// The value of a name in a query string; our own CLI writes it without escapes.
+std::string query_value(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    const std::size_t equals = pair.find('=');
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name) {
+      return std::string(pair.substr(equals + 1));
+    }
+  }
+  return {};
+}
+
+Result<Id128> exchange_id(std::string_view hex) {
+  const auto bytes = from_hex(hex);
+  if (!bytes || bytes->size() != 16) {
+    return fail(Code::kInvalidArgument, "an exchange is 32 lower-case hex digits");
+  }
+  Id128 id{};
+  std::copy(bytes->begin(), bytes->end(), id.begin());
+  return id;
+}
+
+// "2027-01-31T12:00:00Z" (RFC 3339, UTC, whole seconds) to microseconds since the epoch.
+Result<std::int64_t> parse_time(std::string_view text) {
+  std::tm parts{};
+  char zone = 0;
+  int end = 0;
+  const std::string copy(text);
+  const int got = std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%c%n", &parts.tm_year,
+                              &parts.tm_mon, &parts.tm_mday, &parts.tm_hour, &parts.tm_min,
+                              &parts.tm_sec, &zone, &end);
+  if (got != 7 || zone != 'Z' || end != static_cast<int>(copy.size()) || parts.tm_year < 1970) {
+    return fail(Code::kInvalidArgument, "a time is written like 2027-01-31T00:00:00Z");
+  }
+  parts.tm_year -= 1900;
+  parts.tm_mon -= 1;
+  const std::tm given = parts;
+  const std::time_t seconds = ::timegm(&parts);
+  if (parts.tm_mday != given.tm_mday || parts.tm_hour != given.tm_hour) {
+    return fail(Code::kInvalidArgument, "there is no such day or hour");
+  }
+  return static_cast<std::int64_t>(seconds) * 1'000'000;
+}
+
+std::string optional_text(const json::Object& object, std::string_view key) {
+  const json::Value* value = json::find(object, key);
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
+
+}  // namespace
+
+struct Admin::Request {
+  const http::Request& http;
+  json::Object body;       // of a POST
+  store::Subject actor;    // the user on the other end
+  std::string actor_name;  // "uid:0"
+};
+
+struct Admin::Route {
+  http::Method method;
+  std::string_view path;
+  Verb verb;
+};
+
+const Admin::Route Admin::kRoutes[] = {
+    {http::Method::kGet, "/v1/status", &Admin::status},
+    {http::Method::kGet, "/v1/models", &Admin::models},
+    {http::Method::kPost, "/v1/models/load", &Admin::load},
+    {http::Method::kPost, "/v1/models/unload", &Admin::unload},
+    {http::Method::kGet, "/v1/keys", &Admin::list_keys},
+    {http::Method::kPost, "/v1/keys", &Admin::create_key},
+    {http::Method::kPost, "/v1/keys/revoke", &Admin::revoke_key},
+    {http::Method::kPost, "/v1/auditors", &Admin::add_auditor},
+    {http::Method::kGet, "/v1/receipt", &Admin::receipt},
+    {http::Method::kGet, "/v1/entries", &Admin::entries},
+    {http::Method::kGet, "/v1/exchange", &Admin::exchange},
+    {http::Method::kPost, "/v1/erase", &Admin::erase},
+    {http::Method::kPost, "/v1/publish", &Admin::publish},
+    {http::Method::kPost, "/v1/reload", &Admin::reload_verb},
+    {http::Method::kPost, "/v1/stop", &Admin::stop},
+    {http::Method::kGet, "/v1/metrics", &Admin::metrics},
+};
+
+Admin::Admin(Gateway& gateway, store::Store& store, engine::EngineSupervisor* supervisor,
+             AdminOptions options)
+    : gateway_(gateway),
+      services_(gateway.services()),
+      store_(store),
+      supervisor_(supervisor),
+      options_(std::move(options)) {}
+
+Admin::~Admin() = default;
+
+bool Admin::admitted(const http::Peer& peer) const {
+  const auto& user = peer.at_accept_user();
+  if (peer.kind() != http::PeerKind::kUnix || !user) return false;
+  if (user->uid == 0 || user->uid == options_.owner_uid) return true;
+  if (user->gid == options_.owner_gid) return true;
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4'096> buffer{};
+  if (::getpwuid_r(user->uid, &entry, buffer.data(), buffer.size(), &found) != 0 ||
+      found == nullptr) {
+    return false;
+  }
+  std::array<gid_t, 256> groups{};
+  int count = static_cast<int>(groups.size());
+  if (::getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count) < 0) return false;
+  const auto listed = std::span(groups).first(static_cast<std::size_t>(count));
+  return std::find(listed.begin(), listed.end(), options_.owner_gid) != listed.end();
+}
+
+std::string Admin::refusal(const http::Peer& /*peer*/, int status, std::string_view reason) {
+  json::Object error;
+  error["code"] = status == 503 ? "unavailable" : "invalid_argument";
+  error["message"] = reason;
+  json::Object body;
+  body["error"] = std::move(error);
+  return json::to_text(json::Value(std::move(body)));
+}
+
+Task<void> Admin::handle(http::Call& call) {
+  const http::Request& http = call.request();
+  Result<json::Value> result = fail(Code::kNotFound, "there is no such administrative verb");
+  if (!admitted(call.peer())) {
+    result = fail(Code::kPermissionDenied,
+                  "only the server's own user, its group and root administrate it");
+  } else {
+    Request request{.http = http, .body = {}, .actor = {}, .actor_name = {}};
+    request.actor_name = "uid:" + std::to_string(call.peer().at_accept_user()->uid);
+    const auto route = std::find_if(std::begin(kRoutes), std::end(kRoutes), [&](const Route& r) {
+      return r.method == http.method && r.path == http.path;
+    });
+    if (route != std::end(kRoutes)) {
+      Result<void> ready;
+      if (http.method == http::Method::kPost) {
+        auto subject = co_await subject_of(services_, request.actor_name);
+        if (subject) request.actor = *std::move(subject);
+        const std::string& text = http.body.reveal();
+        auto parsed = json::parse(text.empty() ? "{}" : text, {.max_bytes = 1U << 20U, .max_depth = 8});
+        if (!subject) {
+          ready = std::unexpected(subject.error());
+        } else if (!parsed || !parsed->is_object()) {
+          ready = fail(Code::kInvalidArgument, "the body must be one JSON object");
+        } else {
+          request.body = std::move(parsed->as_object());
+        }
+      }
+      if (ready) {
+        result = co_await (this->*route->verb)(request);
+      } else {
+        result = std::unexpected(ready.error());
+      }
+    }
+  }
+  http::Reply reply;
+  if (result) {
+    const bool plain = result->is_string();
+    reply.headers.add("content-type", plain ? kPlain : std::string_view("application/json"));
+    reply.body = plain ? std::string(result->as_string()) : json::to_text(*result);
+  } else {
+    reply.status = dialect::make_error(result.error().code(), "").status;
+    reply.headers.add("content-type", "application/json");
+    json::Object error;
+    error["code"] = to_string(result.error().code());
+    error["message"] = result.error().message();
+    json::Object body;
+    body["error"] = std::move(error);
+    reply.body = json::to_text(json::Value(std::move(body)));
+  }
+  (void)co_await call.reply(std::move(reply));
+}
+
+Task<Result<std::uint64_t>> Admin::record(const Request& request, std::string verb,
+                                          std::string object, std::string reason) {
+  if (reason.size() > kMaxReason || !is_utf8(reason)) {
+    co_return fail(Code::kInvalidArgument, "a reason is UTF-8 text of at most 4,096 bytes");
+  }
+  ledger::Admin entry;
+  entry.at = services_.stamp();
+  entry.act = make_id(services_.random);
+  entry.verb = std::move(verb);
+  entry.actor = request.actor.pseudonym;
+  entry.object = std::move(object);
+  entry.result = "done";
+  auto note = co_await off_thread(services_.workers, [&, act = entry.act] {
+    return store::seal_reason(services_.keys, act, request.actor.id, reason);
+  });
+  if (!note) co_return std::unexpected(note.error());
+  entry.reason = note->commitment;
+  auto text = CO_TRY(ledger::encode(entry));
+  const auto acknowledged = co_await services_.acks.append({.entry = std::move(text),
+                                                            .aux = std::move(note->aux),
+                                                            .priority = store::Priority::kNormal,
+                                                            .mark = {}});
+  if (!acknowledged) co_return std::unexpected(acknowledged.error());
+  log_info("admin.act", {{"verb", Label(entry.verb)}, {"index", acknowledged->index}});
+  co_return acknowledged->index;
+}
+
+// ---- models
+
+Task<Result<json::Value>> Admin::load(Request& request) {
+  const auto name = json::get_string(request.body, "name");
+  if (!name) co_return std::unexpected(name.error());
+  if (supervisor_ == nullptr) co_return fail(Code::kNotFound, "no model of this server is supervised");
+  const std::string model(*name);
+  const auto loaded = co_await supervisor_->load(model);
+  if (!loaded) co_return std::unexpected(loaded.error());
+  const std::uint64_t index = CO_TRY(
+      co_await record(request, "model.load", model, optional_text(request.body, "reason")));
+  json::Object out;
+  out["load"] = (*loaded)->load_id;
+  out["index"] = number(index);
+  co_return json::Value(std::move(out));
+}
+
+Task<Result<json::Value>> Admin::unload(Request& request) {
+  const auto name = json::get_string(request.body, "name");
+  if (!name) co_return std::unexpected(name.error());
+  if (supervisor_ == nullptr) co_return fail(Code::kNotFound, "no model of this server is supervised");
+  const std::string model(*name);
+  const auto done = co_await supervisor_->unload(model, std::chrono::milliseconds(30'000));
+  if (!done) co_return std::unexpected(done.error());
+  const std::uint64_t index = CO_TRY(
+      co_await record(request, "model.unload", model, optional_text(request.body, "reason")));
+  json::Object out;
+  out["index"] = number(index);
+  co_return json::Value(std::move(out));
+}
+
+// ---- keys
+
+Task<Result<json::Value>> Admin::list_keys(Request& /*request*/) {
+  auto keys = co_await off_thread(services_.workers, [&] { return store_.state().list_api_keys(); });
+  if (!keys) co_return std::unexpected(keys.error());
+  json::Array list;
+  for (const store::ApiKey& key : *keys) {
+    json::Object item;
+    item["id"] = key.id;
+    item["name"] = key.name;
+    item["prefix"] = key.prefix;
+    item["created"] = format_utc(key.created_us);
+    item["expires"] = key.expires_us ? json::Value(format_utc(*key.expires_us)) : json::Value();
+    json::Array models;
+    for (const std::string& model : key.models) models.emplace_back(model);
+    item["models"] = std::move(models);
+    item["revoked"] = key.revoked;
+    list.emplace_back(std::move(item));
+  }
+  json::Object out;
+  out["keys"] = std::move(list);
+  co_return json::Value(std::move(out));
+}
+
+Task<Result<json::Value>> Admin::create_key(Request& request) {
+  const auto name = json::get_string(request.body, "name");
+  if (!name) co_return std::unexpected(name.error());
+  if (name->empty() || name->size() > 128 || !is_utf8(*name)) {
+    co_return fail(Code::kInvalidArgument, "a key's name is UTF-8 text of 1 to 128 bytes");
+  }
+  std::optional<std::int64_t> expires;
+  if (const json::Value* value = json::find(request.body, "expires"); value != nullptr) {
+    if (value->is_int64()) {
+      expires = value->as_int64();
+    } else if (value->is_string()) {
+      expires = CO_TRY(parse_time(value->as_string()));
+    } else if (!value->is_null()) {
+      co_return fail(Code::kInvalidArgument, "expires is a time like 2027-01-31T00:00:00Z");
+    }
+  }
+  std::vector<std::string> models;
+  if (json::find(request.body, "models") != nullptr) {
+    const auto list = json::get_array(request.body, "models");
+    if (!list) co_return std::unexpected(list.error());
+    for (const json::Value& model : **list) {
+      if (!model.is_string() || !services_.engines.has(std::string_view(model.as_string()))) {
+        co_return fail(Code::kInvalidArgument, "models lists names of configured models");
+      }
+      models.emplace_back(model.as_string());
+    }
+  }
+  // The entry first: a key that stands in no entry must not exist, one too many in the log may.
+  const std::uint64_t index = CO_TRY(co_await record(request, "key.create", "", std::string(*name)));
+  auto created = co_await off_thread(
+      services_.workers, [&, key_name = std::string(*name), expires, models]() mutable {
+        return store_.state().create_api_key(key_name, expires, std::move(models),
+                                             services_.clock.wall_us(), services_.random);
+      });
+  if (!created) co_return std::unexpected(created.error());
+  json::Object out;
+  out["id"] = created->key.id;
+  out["key"] = created->secret.reveal();
+  out["index"] = number(index);
+  co_return json::Value(std::move(out));
+}
+
+Task<Result<json::Value>> Admin::revoke_key(Request& request) {
+  const auto id = json::get_string(request.body, "id");
+  if (!id) co_return std::unexpected(id.error());
+  const std::string key(*id);
+  const auto revoked =
+      co_await off_thread(services_.workers, [&] { return store_.state().revoke_api_key(key); });
+  if (!revoked) co_return std::unexpected(revoked.error());
+  const std::uint64_t index = CO_TRY(
+      co_await record(request, "key.revoke", key, optional_text(request.body, "reason")));
+  json::Object out;
+  out["index"] = number(index);
+  co_return json::Value(std::move(out));
+}
+
+Task<Result<json::Value>> Admin::add_auditor(Request& request) {
+  const auto key = json::get_string(request.body, "public_key");
+  if (!key) co_return std::unexpected(key.error());
+  const auto parsed = store::parse_auditor_public(*key);
+  if (!parsed) co_return std::unexpected(parsed.error());
+  std::string name = optional_text(request.body, "label");
+  if (name.empty()) name = "auditor";
+  const auto added = co_await off_thread(
+      services_.workers, [&] { return store_.keys().add_auditor(*parsed, name); });
+  if (!added) co_return std::unexpected(added.error());
+  const std::uint64_t index = CO_TRY(co_await record(request, "key.auditor", "", std::string(*key)));
+  json::Object out;
+  out["id"] = name;
+  out["index"] = number(index);
+  co_return json::Value(std::move(out));
+}
+
+// ---- the record
+
+Task<Result<json::Value>> Admin::receipt(Request& request) {
+  const Id128 id = CO_TRY(exchange_id(query_value(request.http.query, "exchange")));
+  auto text = co_await off_thread(services_.workers, [&] { return store_.receipt(id); });
+  if (!text) co_return std::unexpected(text.error());
+  co_return json::Value(*text);
+}
+
+Task<Result<json::Value>> Admin::entries(Request& request) {
+  const auto integer = [&](std::string_view name, std::int64_t otherwise) {
+    const std::string text = query_value(request.http.query, name);
+    std::int64_t value = otherwise;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc{} && end == text.data() + text.size() ? value : otherwise;
+  };
+  const auto head = store_.ledger().head();
+  const auto size = static_cast<std::int64_t>(head ? head->size : 0);
+  std::int64_t from = integer("from", -20);
+  if (from < 0) from = std::max<std::int64_t>(0, size + from);
+  const std::int64_t count = std::clamp<std::int64_t>(integer("count", 100), 0, kMaxEntries);
+  const std::int64_t end = std::min(size, from + count);
+  auto list = co_await off_thread(services_.workers, [&]() -> Result<json::Array> {
+    json::Array out;
+    for (std::int64_t index = from; index < end; ++index) {
+      const std::string text = TRY(store_.ledger().read(static_cast<std::uint64_t>(index)));
+      json::Object item;
+      item["index"] = index;
+      item["leaf"] = to_base64(ledger::hash_leaf(as_bytes(text)));
+      item["entry"] = TRY(json::parse(text));
+      out.emplace_back(std::move(item));
+    }
+    return out;
+  });
+  if (!list) co_return std::unexpected(list.error());
+  json::Object out;
+  out["size"] = size;
+  out["entries"] = *std::move(list);
+  co_return json::Value(std::move(out));
+}
+
+Task<Result<json::Value>> Admin::exchange(Request& request) {
+  const Id128 id = CO_TRY(exchange_id(query_value(request.http.query, "id")));
+  auto out = co_await off_thread(services_.workers, [&]() -> Result<json::Object> {
+    const store::StoredExchange found = TRY(store_.exchange(id));
+    json::Object object;
+    json::Object intent;
+    intent["index"] = found.row.intent;
+    intent["entry"] = TRY(json::parse(found.intent));
+    object["intent"] = std::move(intent);
+    object["outcome"] = nullptr;
+    object["abort"] = nullptr;
+    if (found.end) {
+      json::Object end;
+      end["index"] = found.row.end;
+      end["entry"] = TRY(json::parse(*found.end));
+      object[found.row.end_kind == store::End::kAbort ? "abort" : "outcome"] = std::move(end);
+    }
+    object["released_bytes"] = found.row.released_bytes;
+    object["erased"] = found.row.erased;
+    return object;
+  });
+  if (!out) co_return std::unexpected(out.error());
+  co_return json::Value(*std::move(out));
+}
+
+// The subject's name for what a person typed: "key:<id>", "uid:<n>", a key's id or name, or a user
+// of this machine. Blocks.
+Result<std::string> Admin::subject_name(const std::string& typed) {
+  if (typed.starts_with("key:") || typed.starts_with("uid:")) return typed;
+  std::string found;
+  for (const store::ApiKey& key : TRY(store_.state().list_api_keys())) {
+    if (key.id == typed) return "key:" + key.id;
+    if (key.name != typed) continue;
+    if (!found.empty()) {
+      return fail(Code::kFailedPrecondition,
+                  "several keys have this name; give the id that `candor key list` shows");
+    }
+    found = "key:" + key.id;
+  }
+  if (!found.empty()) return found;
+  passwd entry{};
+  passwd* user = nullptr;
+  std::array<char, 4'096> buffer{};
+  if (::getpwnam_r(typed.c_str(), &entry, buffer.data(), buffer.size(), &user) == 0 &&
+      user != nullptr) {
+    return "uid:" + std::to_string(user->pw_uid);
+  }
+  return fail(Code::kNotFound, "no key and no user of this machine has this name");
+}
+
+Task<Result<json::Value>> Admin::erase(Request& request) {
+  store::ErasureRequest erasure;
+  erasure.actor = request.actor;
+  erasure.reason = optional_text(request.body, "reason");
+  if (erasure.reason.empty() || erasure.reason.size() > kMaxReason || !is_utf8(erasure.reason)) {
+    co_return fail(Code::kInvalidArgument, "a reason of 1 to 4,096 bytes is needed");
+  }
+  const std::string exchange_hex = optional_text(request.body, "exchange");
+  const std::string caller = optional_text(request.body, "caller");
+  if (exchange_hex.empty() == caller.empty()) {
+    co_return fail(Code::kInvalidArgument, "name either one exchange or one caller");
+  }
+  if (!exchange_hex.empty()) erasure.exchange = CO_TRY(exchange_id(exchange_hex));
+  auto report = co_await off_thread(services_.workers, [&]() -> Result<store::ErasureReport> {
+    if (!caller.empty()) erasure.caller = TRY(subject_name(caller));
+    return store_.erase(erasure);
+  });
+  if (!report) co_return std::unexpected(report.error());
+  services_.subjects.clear();
+  if (supervisor_ != nullptr) co_await supervisor_->forget();  // the engines' own memory (S3)
+  json::Object out;
+  out["index"] = number(report->index);
+  json::Array exchanges;
+  for (const Id128& id : report->exchanges) exchanges.emplace_back(to_hex(id));
+  out["exchanges"] = std::move(exchanges);
+  out["destroyed"] = number(report->destroyed);
+  json::Array unreachable;
+  for (const std::string& what : report->unreachable) unreachable.emplace_back(what);
+  out["unreachable"] = std::move(unreachable);
+  log_info("admin.erased", {{"index", report->index}, {"destroyed", report->destroyed}});
+  co_return json::Value(std::move(out));
+}
+
+Task<Result<json::Value>> Admin::publish(Request& /*request*/) {
+  const auto done =
+      co_await off_thread(services_.workers, [&] { return store_.ledger().publish(); });
+  if (!done) co_return std::unexpected(done.error());
+  json::Object out;
+  out["size"] = number(store_.published_size());
+  co_return json::Value(std::move(out));
+}
+
+// ---- the server itself
+
+Task<Result<json::Object>> Admin::reload(std::string actor_name) {
+  store::Subject actor;
+  if (!actor_name.empty()) actor = CO_TRY(co_await subject_of(services_, actor_name));
+  const ReloadReport report = CO_TRY(co_await options_.reload());
+  ledger::Configuration entry;
+  entry.at = services_.stamp();
+  entry.digest = report.digest;
+  entry.changed = report.changed;
+  if (entry.changed.size() > 256) entry.changed.resize(256);
+  entry.note = make_id(services_.random);
+  auto note = co_await off_thread(services_.workers, [&] {
+    Transcript fields;
+    fields.push_back({"configuration", Sensitive<std::string>(report.text)});
+    return store::seal_note(services_.keys, entry.note, actor.id, fields);
+  });
+  if (!note) co_return std::unexpected(note.error());
+  auto text = CO_TRY(ledger::encode(entry));
+  const auto acknowledged = co_await services_.acks.append({.entry = std::move(text),
+                                                            .aux = std::move(note->aux),
+                                                            .priority = store::Priority::kNormal,
+                                                            .mark = {}});
+  if (!acknowledged) co_return std::unexpected(acknowledged.error());
+  log_info("configuration.reloaded", {{"index", acknowledged->index},
+                                      {"changed", report.changed.size()},
+                                      {"restart_needed", report.restart_needed.size()}});
+  json::Object out;
+  out["index"] = number(acknowledged->index);
+  json::Array changed;
+  for (const std::string& key : report.changed) changed.emplace_back(key);
+  out["changed"] = std::move(changed);
+  json::Array restart;
+  for (const std::string& key : report.restart_needed) restart.emplace_back(key);
+  out["restart_needed"] = std::move(restart);
+  co_return out;
+}
+
+Task<Result<json::Value>> Admin::reload_verb(Request& request) {
+  auto done = co_await reload(request.actor_name);
+  if (!done) co_return std::unexpected(done.error());
+  co_return json::Value(*std::move(done));
+}
+
+Task<Result<json::Value>> Admin::stop(Request& request) {
+  (void)CO_TRY(co_await record(request, "stop", "", optional_text(request.body, "reason")));
+  options_.stop();
+  co_return json::Value(json::Object());
+}
+
+Task<Result<json::Value>> Admin::metrics(Request& /*request*/) {
+  co_return json::Value(gateway_.metrics_text(Labels::kAll));
+}
+
+}  // namespace candor::gateway

@@ -1,0 +1,90 @@
+// Administration (docs/formats/admin-api.md; S15): its own Unix socket, admitted by peer credentials
+// (owner, group, root), never reachable from the inference listener. Each act that changes something
+// appends an entry before it answers. io thread only; what blocks runs on the workers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/supervisor.h"
+#include "gateway/gateway.h"
+#include "json/json.h"
+#include "store/store.h"
+
+namespace candor::gateway {
+
+struct ReloadReport {
+  std::vector<std::string> changed;
+  std::vector<std::string> restart_needed;
+  Digest digest{};   // of the configuration now in force
+  std::string text;  // the same as text, for the sealed note
+};
+
+struct AdminOptions {
+  std::uint32_t owner_uid = 0;
+  std::uint32_t owner_gid = 0;
+  // What of /v1/status the gateway does not know: version, mode, listeners, configuration.
+  std::function<json::Object()> static_status;
+  // Puts the configuration in force again; nothing changes on error. Runs on the io thread.
+  std::function<Task<Result<ReloadReport>>()> reload;
+  // Begins the drain.
+  std::function<void()> stop;
+};
+
+class Admin final : public http::Handler {
+ public:
+  // supervisor may be null. All outlive the admin's calls.
+  Admin(Gateway& gateway, store::Store& store, engine::EngineSupervisor* supervisor,
+        AdminOptions options);
+  ~Admin() override;
+
+  [[nodiscard]] Task<void> handle(http::Call& call) override;
+  [[nodiscard]] std::string refusal(const http::Peer& peer, int status,
+                                    std::string_view reason) override;
+  // A reload with its entry; also SIGHUP's (then without an actor).
+  [[nodiscard]] Task<Result<json::Object>> reload(std::string actor_name);
+
+ private:
+  struct Request;  // what a verb gets
+  using Verb = Task<Result<json::Value>> (Admin::*)(Request&);
+  struct Route;
+  static const Route kRoutes[];
+
+  [[nodiscard]] bool admitted(const http::Peer& peer) const;
+  [[nodiscard]] Result<std::string> subject_name(const std::string& typed);
+  // The entry of one act; its index.
+  [[nodiscard]] Task<Result<std::uint64_t>> record(const Request& request, std::string verb,
+                                                   std::string object, std::string reason);
+
+  [[nodiscard]] Task<Result<json::Value>> status(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> models(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> load(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> unload(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> list_keys(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> create_key(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> revoke_key(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> add_auditor(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> receipt(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> entries(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> exchange(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> erase(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> publish(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> reload_verb(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> stop(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> metrics(Request& request);
+
+  Gateway& gateway_;
+  Services& services_;
+  store::Store& store_;
+  engine::EngineSupervisor* supervisor_;
+  AdminOptions options_;
+};
+
+// Promises and their state for `candor doctor`, from what is in force now (admin_status.cc).
+[[nodiscard]] json::Array promise_states(std::string_view mode, bool has_upstreams, bool confined,
+                                         bool sealed, bool ledger_ok);
+[[nodiscard]] json::Object model_status_json(const engine::ModelStatus& status);
+
+}  // namespace candor::gateway
