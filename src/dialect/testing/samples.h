@@ -1,0 +1,77 @@
+// Texts and shapes that several tests of this module use.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+#include "dialect/dialect.h"
+#include "dialect/engine_codec.h"
+#include "dialect/transcript.h"
+#include "json/json.h"
+
+namespace candor::dialect::testing {
+
+// Latin, Cyrillic, Arabic, Devanagari, Chinese, Japanese; with marks, joiners, emoji and all that a
+// JSON string must escape.
+inline constexpr std::string_view kTexts[] = {
+    "Größe \"quoted\" \\ back\tslash\r\nline \x01 \x7F é e\xCC\x81 \xF0\x9F\x98\x80",
+    "Столица Франции — Париж. \xF0\x9F\x87\xAB\xF0\x9F\x87\xB7",
+    "عاصمة فرنسا هي باريس. \xE2\x80\x8F \xF0\x9F\x95\x8C",
+    "फ़्रांस की राजधानी पेरिस है। \xE2\x80\x8D \xF0\x9F\x99\x8F\xF0\x9F\x8F\xBD",
+    "法國的首都是巴黎。\xF0\xA0\xAE\xB7 \xE2\x80\xA8",
+    "フランスの首都はパリです。\xF0\x9F\x91\xA8\xE2\x80\x8D\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91"
+    "\xA7",
+    "",
+};
+
+inline std::vector<std::pair<std::string, std::string>> plain(const Transcript& transcript) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const TranscriptField& field : transcript) out.emplace_back(field.path, field.text.reveal());
+  return out;
+}
+
+inline std::string quoted(std::string_view text) {
+  std::string out;
+  json::append_string(out, text);
+  return out;
+}
+
+// Cuts between code points.
+inline std::vector<std::string> cut(std::string_view text, std::mt19937& random) {
+  std::vector<std::string> out(1);
+  while (!text.empty()) {
+    const std::size_t length = utf8_sequence(text.substr(0, 4));
+    out.back() += text.substr(0, length);
+    text.remove_prefix(length);
+    if (random() % 3 == 0) out.emplace_back();
+  }
+  return out;
+}
+
+// The source folder of this module, for documents that tests compare with.
+inline std::filesystem::path module_folder() {
+  return std::filesystem::path(__FILE__).parent_path().parent_path();
+}
+inline std::string file_text(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  EXPECT_TRUE(in.good()) << path;
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline Exchange chat_request(std::string_view extra = "") {
+  const std::string body =
+      R"({"model":"m","messages":[{"role":"user","content":"hi"}])" + std::string(extra) + "}";
+  auto parsed = dialect_of(Api::kOpenAiChat).parse_request(Api::kOpenAiChat, body, {});
+  EXPECT_TRUE(parsed) << parsed.error().message;
+  return parsed ? *std::move(parsed) : Exchange{};
+}
+
+}  // namespace candor::dialect::testing
