@@ -404,6 +404,20 @@ TEST(EngineReaderTest, S16_BoundsOnPiecesTextAndPayloads) {
   EXPECT_EQ(read_events(exchange, {deep}).error->kind, Kind::kMalformed);
 }
 
+// Found by engine_chunks_fuzz: reasoning in an answer to /v1/completions, which cannot show it.
+TEST(EngineReaderTest, TextInAPlaceOfTheOtherApiIsNotTaken) {
+  Exchange completions;
+  completions.api = Api::kOpenAiCompletions;
+  completions.prompts.emplace_back();
+  EXPECT_EQ(
+      read_events(completions, {chunk(R"({"reasoning_content":"a"})", "\"stop\"")}).error->kind,
+      Kind::kMalformed);
+  const Read chat =
+      read_events(forwarded(), {R"({"choices":[{"index":0,"text":"a","finish_reason":"stop"}]})"});
+  EXPECT_FALSE(chat.error);
+  EXPECT_EQ(chat.answer.choices[0].content.reveal(), "");
+}
+
 TEST(EngineReaderTest, FinishReasonsAreAClosedSet) {
   const Read read = read_events(forwarded(), {chunk("{}", R"("<script>")")});
   EXPECT_FALSE(read.error);

@@ -247,18 +247,18 @@ Outcome EngineReader::State::choice(const json::Object& object, std::uint32_t in
     if (!read) return std::unexpected(read.error());
     tokens = *std::move(read);
   }
-  const json::Object* inner = nullptr;
-  bool raw = false;
+  // Each API has its own place for text; what stands in the other's could not be shown by its
+  // writer.
+  const bool raw = api == Api::kOpenAiCompletions;
+  const json::Object* inner = raw ? &object : nullptr;
   for (const std::string_view key : {"delta", "message"}) {
     const json::Value* value = present(object, key);
     if (value == nullptr) continue;
-    if (!value->is_object()) return bad(Kind::kMalformed);
+    if (raw || inner != nullptr || !value->is_object()) return bad(Kind::kMalformed);
     inner = &value->get_object();
   }
-  if (inner == nullptr) {
-    inner = &object;  // completions: "text" stands in the choice itself
-    raw = true;
-  }
+  static const json::Object kNothing;
+  if (inner == nullptr) inner = &kNothing;
   if (Outcome read = fields(*inner, index, raw, std::move(tokens), out); !read) return read;
   if (state.finished && out.size() > before) return bad(Kind::kMalformed);  // text after its end
   const json::Value* reason = present(object, "finish_reason");
