@@ -23,9 +23,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 checks=0
 
-# fsck exits 0 either way: its last line tells.
+# fsck exits 0 either way: its last line tells. On some damage it waits for ever: that is no acceptance.
 accepted() {  # FOLDER VKEY
-  timeout 300 "$fsck" -ui=false -storage_url="file://$1/" -public_key="$2" 2>&1 | tail -n 1 |
+  timeout "${FSCK_SECONDS:-20}" "$fsck" -ui=false -storage_url="file://$1/" -public_key="$2" 2>&1 | tail -n 1 |
     grep -q "Successfully fsck'd log"
 }
 expect() {  # yes|no FOLDER VKEY WHAT
