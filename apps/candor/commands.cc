@@ -1,0 +1,290 @@
+#include "commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include "serve.h"
+
+namespace candor::cli {
+namespace {
+
+// A verb that needs the configuration.
+void runs(CLI::App* verb, Commands& commands, std::function<int(const Context&)> work) {
+  verb->final_callback([&commands, work = std::move(work)] {
+    commands.run = [&commands, work] {
+      const auto context = Context::open(commands.global);
+      if (!context) {
+        return report(Output({.json = commands.global.json}), context.error());
+      }
+      return work(*context);
+    };
+  });
+}
+
+CLI::App* verb(CLI::App& parent, const std::string& name, const std::string& what,
+               const std::string& examples) {
+  CLI::App* app = parent.add_subcommand(name, what);
+  app->footer("Examples:\n" + examples);
+  app->fallthrough();
+  return app;
+}
+
+int serve(Commands& c) {
+  const Output out({});
+  if (!c.listen.empty()) c.global.flags.emplace_back("listen.address", c.listen);
+  if (!c.unix_socket.empty()) c.global.flags.emplace_back("listen.unix_socket", c.unix_socket);
+  if (!c.content.empty()) c.global.flags.emplace_back("content.mode", c.content);
+  if (!c.log_level.empty()) c.global.flags.emplace_back("log.level", c.log_level);
+  if (!c.log_format.empty()) c.global.flags.emplace_back("log.format", c.log_format);
+  for (const std::string& model : c.serve_models) c.global.flags.emplace_back("model", model);
+  for (const std::string& setting : c.serve_settings) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return report(
+          out, {Code::kInvalidArgument, "--set takes KEY=VALUE, such as limits.max_tokens=512"});
+    }
+    c.global.flags.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+  }
+  const auto config = read_config(c.global);
+  if (!config) return report(out, config.error());
+  for (const std::string& warning : config->warnings)
+    out.note("candor: warning: " + out.shown(warning));
+  const GlobalOptions global = c.global;
+  const ServeEnvironment environment{.version = std::string(kVersion),
+                                     .program_folder = program_folder(),
+                                     .reload = [global] { return read_config(global); }};
+  return run_serve(*config, environment);
+}
+
+void add_serve(CLI::App& app, Commands& c) {
+  CLI::App* serve_verb =
+      verb(app, "serve", "Serve models with a ledger; ends on SIGTERM after draining",
+           "  candor serve --model smollm2=SmolLM2-135M-Instruct.Q4_1.gguf\n"
+           "  candor serve --listen 127.0.0.1:0 --data-dir /tmp/try\n"
+           "  candor serve --set limits.max_tokens=512 --set content.mode=none");
+  serve_verb
+      ->add_option("--model", c.serve_models,
+                   "A model to offer, NAME=FILE.gguf or FILE.gguf; may repeat")
+      ->type_name("NAME=FILE");
+  serve_verb->add_option("--listen", c.listen, "Address and port of the API, or none")
+      ->type_name("ADDR:PORT");
+  serve_verb->add_option("--unix-socket", c.unix_socket, "Unix socket of the API, or none")
+      ->type_name("PATH");
+  serve_verb->add_option("--content", c.content, "What is kept of prompts and answers")
+      ->check(CLI::IsMember({"sealed", "none"}));
+  serve_verb->add_option("--log-level", c.log_level, "Least important log lines to write")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  serve_verb->add_option("--log-format", c.log_format, "Form of log lines")
+      ->check(CLI::IsMember({"text", "json"}));
+  serve_verb
+      ->add_option("--set", c.serve_settings,
+                   "Any configuration key (docs/configuration.md); may repeat")
+      ->type_name("KEY=VALUE");
+  serve_verb->final_callback([&c] { c.run = [&c] { return serve(c); }; });
+}
+
+void add_chat(CLI::App& app, Commands& c) {
+  CLI::App* chat = verb(app, "chat", "Ask a model; each answer's receipt is verified here",
+                        "  candor chat -m \"What is the capital of France? Answer in one "
+                        "sentence.\" --temperature 0\n"
+                        "  candor chat                              # a conversation\n"
+                        "  candor chat -m hello --save answer/      # files for candor-verify\n"
+                        "  git diff | candor chat -m - --max-tokens 200");
+  chat->add_option("-m,--message", c.chat.message, "The question; - reads it from standard input")
+      ->type_name("TEXT");
+  chat->add_option("--model", c.chat.model, "Which model; default: the server's first")
+      ->type_name("NAME");
+  chat->add_option("--system", c.chat.system, "A system message before the conversation")
+      ->type_name("TEXT");
+  chat->add_option("--temperature", c.chat.temperature, "0 is greedy")->check(CLI::Range(0.0, 2.0));
+  chat->add_option("--max-tokens", c.chat.max_tokens, "Longest answer")->type_name("N");
+  chat->add_option("--seed", c.chat.seed, "Default: the server chooses and records one")
+      ->type_name("N");
+  chat->add_option("--save", c.chat.save, "Write request, response and receipt there")
+      ->type_name("DIR");
+  chat->add_option("--api-key", c.chat.api_key, "Where a key is needed")
+      ->type_name("KEY")
+      ->envname("CANDOR_API_KEY");
+  runs(chat, c, [&c](const Context& context) { return run_chat(context, c.chat); });
+}
+
+void add_model(CLI::App& app, Commands& c) {
+  CLI::App* model = verb(app, "model", "Models: list, load, unload",
+                         "  candor model list --json\n  candor model load smollm2");
+  model->require_subcommand(1);
+  CLI::App* list = verb(*model, "list", "Models, their state and the digest of their weights",
+                        "  candor model list");
+  runs(list, c, run_model_list);
+  for (const bool load : {true, false}) {
+    CLI::App* act =
+        load ? verb(*model, "load", "Verify and load a model now", "  candor model load smollm2")
+             : verb(*model, "unload", "Finish its requests, then stop its engine",
+                    "  candor model unload smollm2 --reason maintenance");
+    act->add_option("name", c.model.name, "The model's name")->required();
+    act->add_option("--reason", c.model.reason, "Sealed beside the entry")->type_name("TEXT");
+    runs(act, c, [&c, load](const Context& context) {
+      return load ? run_model_load(context, c.model) : run_model_unload(context, c.model);
+    });
+  }
+}
+
+void add_ledger(CLI::App& app, Commands& c) {
+  CLI::App* ledger = verb(
+      app, "ledger", "The record: show, tail, verify, export, open",
+      "  candor ledger tail -f\n  candor ledger verify\n  candor ledger export /media/stick/log");
+  ledger->require_subcommand(1);
+  CLI::App* show =
+      verb(*ledger, "show", "One entry, or all entries of an exchange",
+           "  candor ledger show 17\n  candor ledger show 0123456789abcdef0123456789abcdef");
+  show->add_option("what", c.ledger.subject, "An index or an exchange's id")->required();
+  runs(show, c, [&c](const Context& x) { return run_ledger_show(x, c.ledger); });
+  CLI::App* tail = verb(*ledger, "tail", "The newest entries",
+                        "  candor ledger tail -n 50\n  candor ledger tail -f");
+  tail->add_option("-n,--lines", c.ledger.count, "How many")->check(CLI::Range(1, 1000));
+  tail->add_flag("-f,--follow", c.ledger.follow, "Go on showing new ones");
+  runs(tail, c, [&c](const Context& x) { return run_ledger_tail(x, c.ledger); });
+  CLI::App* check =
+      verb(*ledger, "verify", "Check the whole history with candor-verify, against this user's pin",
+           "  candor ledger verify\n  candor ledger verify -- --threads 2 --strict");
+  check->add_option("arguments", c.ledger.arguments, "More arguments for candor-verify, after --");
+  runs(check, c, [&c](const Context& x) { return run_ledger_verify(x, c.ledger); });
+  CLI::App* copy =
+      verb(*ledger, "export", "Copy the published log: tiles and checkpoint, never a key",
+           "  candor ledger export log/ && candor-verify log log/");
+  copy->add_option("folder", c.ledger.subject,
+                   "Where to; an older export there is brought up to date")
+      ->required();
+  runs(copy, c, [&c](const Context& x) { return run_ledger_export(x, c.ledger); });
+  CLI::App* open =
+      verb(*ledger, "open", "Show an exchange's sealed content to the auditor; needs no server",
+           "  candor ledger open --exchange ID --auditor-key ~/.config/candor/auditor.key");
+  open->add_option("--exchange", c.ledger.subject, "Its id")->required()->type_name("ID");
+  open->add_option("--auditor-key", c.ledger.auditor_key,
+                   "The private half; default ~/.config/candor/auditor.key")
+      ->type_name("FILE");
+  open->add_option("--sealed", c.ledger.sealed, "A copy of the data folder's sealed/")
+      ->type_name("DIR");
+  runs(open, c, [&c](const Context& x) { return run_ledger_open(x, c.ledger); });
+}
+
+void add_record(CLI::App& app, Commands& c) {
+  CLI::App* receipt = verb(
+      app, "receipt", "The receipt of an exchange (C2SP tlog-proof)",
+      "  candor receipt ID --out answer.tlog-proof\n  candor receipt ID | candor-verify receipt -");
+  receipt->add_option("exchange", c.receipt.exchange, "Its id, from the Candor-Exchange header")
+      ->required();
+  receipt->add_option("-o,--out", c.receipt.out, "File to write; default: standard output")
+      ->type_name("FILE");
+  runs(receipt, c, [&c](const Context& x) { return run_receipt(x, c.receipt); });
+
+  CLI::App* erase = verb(app, "erase", "Destroy the keys of content; every proof still verifies",
+                         "  candor erase --exchange ID --reason \"asked by the person\"\n"
+                         "  candor erase --caller alice --reason \"left the company\" --yes");
+  auto* one = erase->add_option("--exchange", c.erase.exchange, "One exchange")->type_name("ID");
+  erase->add_option("--caller", c.erase.caller, "All of one caller: a key's name or id, or a user")
+      ->type_name("NAME")
+      ->excludes(one);
+  erase->add_option("--reason", c.erase.reason, "Why; sealed, its commitment stands in the entry")
+      ->required()
+      ->type_name("TEXT");
+  erase->add_flag("-y,--yes", c.erase.yes, "Do not ask");
+  runs(erase, c, [&c](const Context& x) { return run_erase(x, c.erase); });
+}
+
+void add_key(CLI::App& app, Commands& c) {
+  CLI::App* key = verb(
+      app, "key", "API keys, the log's verifier key, the auditor's key",
+      "  candor key create ci --expires 90d\n  candor key log > log.vkey\n  candor key auditor");
+  key->require_subcommand(1);
+  CLI::App* create = verb(
+      *key, "create", "A new API key, shown once",
+      "  candor key create ci --expires 90d --models smollm2\n  KEY=$(candor key create notebook)");
+  create->add_option("name", c.key.name, "For people; never stands in an entry")->required();
+  create->add_option("--expires", c.key.expires, "12h, 90d or 2027-01-31; default: never")
+      ->type_name("WHEN");
+  create->add_option("--models", c.key.models, "Only these; default: all")
+      ->delimiter(',')
+      ->type_name("NAME,...");
+  runs(create, c, [&c](const Context& x) { return run_key_create(x, c.key); });
+  runs(verb(*key, "list", "Keys and their state", "  candor key list --json"), c, run_key_list);
+  CLI::App* revoke =
+      verb(*key, "revoke", "A key is refused from now on", "  candor key revoke ci --reason lost");
+  revoke->add_option("key", c.key.id, "Its id or name")->required();
+  revoke->add_option("--reason", c.key.reason, "Sealed beside the entry")->type_name("TEXT");
+  runs(revoke, c, [&c](const Context& x) { return run_key_revoke(x, c.key); });
+  runs(verb(*key, "log", "The log's verifier key in C2SP form; needs no server",
+            "  candor key log > log.vkey"),
+       c, run_key_log);
+  CLI::App* auditor =
+      verb(*key, "auditor", "Make the auditor's key pair and register its public half",
+           "  candor key auditor\n  candor key auditor --out /media/stick/auditor.key");
+  auditor
+      ->add_option("-o,--out", c.key.out, "The private half; default ~/.config/candor/auditor.key")
+      ->type_name("FILE");
+  auditor->add_option("--label", c.key.label, "Who, for the list")->type_name("NAME");
+  runs(auditor, c, [&c](const Context& x) { return run_key_auditor(x, c.key); });
+}
+
+void add_rest(CLI::App& app, Commands& c) {
+  runs(verb(app, "doctor", "What is in force, from where, and the state of each promise",
+            "  candor doctor\n  candor doctor --json | jq .promises"),
+       c, run_doctor);
+  runs(
+      verb(app, "reload", "Read the configuration again (SIGHUP does the same)", "  candor reload"),
+      c, run_reload);
+  CLI::App* stop = verb(app, "stop", "Let the server finish what it answers, then end it",
+                        "  candor stop --reason upgrade");
+  stop->add_option("--reason", c.reason, "Sealed beside the entry")->type_name("TEXT");
+  runs(stop, c, [&c](const Context& x) { return run_stop(x, c.reason); });
+  CLI::App* version =
+      verb(app, "version", "The version of this program", "  candor version --json");
+  version->final_callback([&c] { c.run = [&c] { return run_version(c.global.json); }; });
+  CLI::App* completion = verb(app, "completion", "Completion script for a shell",
+                              "  source <(candor completion bash)\n"
+                              "  candor completion zsh > ~/.zfunc/_candor\n"
+                              "  candor completion fish > ~/.config/fish/completions/candor.fish");
+  completion->add_option("shell", c.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->final_callback([&c, &app] {
+    c.run = [&c, &app] {
+      Output({}).write(completion_script(app, c.shell));
+      return kExitDone;
+    };
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<CLI::App> make_app(Commands& commands) {
+  auto app = std::make_unique<CLI::App>(
+      "Candor runs open models on this machine and leaves proof of what they answered.", "candor");
+  app->require_subcommand(1);
+  app->fallthrough();
+  app->add_option("--config", commands.global.config_file, "Configuration file")->type_name("FILE");
+  app->add_option("--data-dir", commands.global.data_dir, "Data folder (also CANDOR_DATA_DIR)")
+      ->type_name("DIR");
+  app->add_flag("--json", commands.global.json, "One JSON document instead of text");
+  app->add_flag("--raw", commands.global.raw, "Do not strip control characters from foreign text");
+  app->set_version_flag("--version", "candor " + std::string(kVersion));
+  app->footer(
+      "Examples:\n"
+      "  candor serve --model SmolLM2-135M-Instruct.Q4_1.gguf\n"
+      "  candor chat -m \"What is the capital of France? Answer in one sentence.\" --temperature "
+      "0\n"
+      "  candor ledger tail -f\n"
+      "  candor doctor\n\n"
+      "Exit codes: 0 done, 1 evidence that something is not as signed, 2 wrong usage, 3 not in "
+      "this\n"
+      "state, 4 not found, 5 not permitted, 6 limit reached, 7 no server or not now, 8 too slow,\n"
+      "9 internal, 130 interrupted (docs/errors.md).");
+  add_serve(*app, commands);
+  add_chat(*app, commands);
+  add_model(*app, commands);
+  add_ledger(*app, commands);
+  add_record(*app, commands);
+  add_key(*app, commands);
+  add_rest(*app, commands);
+  return app;
+}
+
+}  // namespace candor::cli

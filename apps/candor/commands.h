@@ -1,0 +1,40 @@
+// Every verb with its flags, as CLI11 sees them. CLI11 stays in commands.cc, completion.cc and
+// main.cc; verbs get plain option structs.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "context.h"
+#include "verbs/verbs.h"
+
+namespace CLI {
+class App;
+}
+
+namespace candor::cli {
+
+struct Commands {
+  GlobalOptions global;
+  // What the parsed verb does; set by the chosen subcommand.
+  std::function<int()> run;
+
+  ChatOptions chat;
+  ModelOptions model;
+  LedgerOptions ledger;
+  ReceiptOptions receipt;
+  EraseOptions erase;
+  KeyOptions key;
+  std::string reason, shell;
+  std::vector<std::string> serve_models, serve_settings;
+  std::string listen, unix_socket, content, log_level, log_format;
+};
+
+// commands must outlive the app's parsing and running.
+[[nodiscard]] std::unique_ptr<CLI::App> make_app(Commands& commands);
+
+// The completion script of a shell: bash, zsh or fish; empty for another name.
+[[nodiscard]] std::string completion_script(const CLI::App& app, const std::string& shell);
+
+}  // namespace candor::cli

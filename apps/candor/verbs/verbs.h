@@ -1,0 +1,69 @@
+// One function for each verb; each answers the process's exit code (docs/errors.md).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "context.h"
+
+namespace candor::cli {
+
+struct ChatOptions {
+  std::optional<std::string> message;  // without: interactive
+  std::string model, system, save, api_key;
+  std::optional<double> temperature;
+  std::optional<std::uint32_t> max_tokens;
+  std::optional<std::uint64_t> seed;
+};
+[[nodiscard]] int run_chat(const Context& context, const ChatOptions& options);
+
+struct ModelOptions {
+  std::string name, reason;
+};
+[[nodiscard]] int run_model_list(const Context& context);
+[[nodiscard]] int run_model_load(const Context& context, const ModelOptions& options);
+[[nodiscard]] int run_model_unload(const Context& context, const ModelOptions& options);
+
+struct LedgerOptions {
+  std::string subject;  // show: index or exchange; export: folder
+  std::uint64_t count = 20;
+  bool follow = false;
+  bool offline = false;
+  std::vector<std::string> arguments;  // verify: passed on to candor-verify
+  std::string auditor_key, sealed;     // open
+};
+[[nodiscard]] int run_ledger_show(const Context& context, const LedgerOptions& options);
+[[nodiscard]] int run_ledger_tail(const Context& context, const LedgerOptions& options);
+[[nodiscard]] int run_ledger_verify(const Context& context, const LedgerOptions& options);
+[[nodiscard]] int run_ledger_export(const Context& context, const LedgerOptions& options);
+[[nodiscard]] int run_ledger_open(const Context& context, const LedgerOptions& options);
+
+struct ReceiptOptions {
+  std::string exchange, out;
+};
+[[nodiscard]] int run_receipt(const Context& context, const ReceiptOptions& options);
+
+struct EraseOptions {
+  std::string exchange, caller, reason;
+  bool yes = false;
+};
+[[nodiscard]] int run_erase(const Context& context, const EraseOptions& options);
+
+struct KeyOptions {
+  std::string name, expires, id, reason, out, label;
+  std::vector<std::string> models;
+};
+[[nodiscard]] int run_key_create(const Context& context, const KeyOptions& options);
+[[nodiscard]] int run_key_list(const Context& context);
+[[nodiscard]] int run_key_revoke(const Context& context, const KeyOptions& options);
+[[nodiscard]] int run_key_log(const Context& context);
+[[nodiscard]] int run_key_auditor(const Context& context, const KeyOptions& options);
+
+[[nodiscard]] int run_doctor(const Context& context);
+[[nodiscard]] int run_stop(const Context& context, const std::string& reason);
+[[nodiscard]] int run_reload(const Context& context);
+[[nodiscard]] int run_version(bool json);
+
+}  // namespace candor::cli
