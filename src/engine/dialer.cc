@@ -9,9 +9,11 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/child_process.h"
 #include "engine/engine_client.h"
 
 namespace candor::engine {
@@ -104,7 +106,7 @@ bool pass_descriptor(int control, int descriptor) {
 
 class PassingDialer final : public Dialer {
  public:
-  explicit PassingDialer(int control_fd) : control_fd_(control_fd) {}
+  explicit PassingDialer(int control_fd) : control_(fcntl(control_fd, F_DUPFD_CLOEXEC, 0)) {}
   asio::awaitable<Result<StreamSocket>> dial(asio::any_io_executor executor) override {
     int ends[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
@@ -116,12 +118,12 @@ class PassingDialer final : public Dialer {
     boost::system::error_code ignored;
     theirs.native_non_blocking(false, ignored);
     ours.non_blocking(true, ignored);
-    if (!pass_descriptor(control_fd_, ends[1])) co_return cannot_connect(std::strerror(errno));
+    if (!pass_descriptor(control_.get(), ends[1])) co_return cannot_connect(std::strerror(errno));
     co_return StreamSocket(std::move(ours));
   }
 
  private:
-  int control_fd_;
+  OwnedFd control_;
 };
 
 }  // namespace

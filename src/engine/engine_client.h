@@ -43,8 +43,8 @@ class Dialer {
 [[nodiscard]] std::shared_ptr<Dialer> unix_dialer(std::string path);
 // A numeric address; names are resolved by whoever configures upstreams, not here.
 [[nodiscard]] std::shared_ptr<Dialer> tcp_dialer(std::string address, std::uint16_t port);
-// Makes a socket pair and passes one end with SCM_RIGHTS over control_fd, which stays the caller's
-// and must outlive the dialer's use. No one else can connect: there is no address.
+// Makes a socket pair and passes one end with SCM_RIGHTS over a duplicate of control_fd. No one
+// else can connect: there is no address.
 [[nodiscard]] std::shared_ptr<Dialer> passing_dialer(int control_fd);
 
 struct EngineClientOptions {
@@ -60,7 +60,7 @@ struct EngineClientOptions {
 
 struct EngineRequest {
   std::string method = "POST";
-  std::string path;  // our own constant, "/v1/chat/completions"
+  std::string path;       // our own constant, "/v1/chat/completions"
   std::string body = {};  // JSON; empty with GET
   // True: an SSE answer is delivered event by event. An answer that is not text/event-stream is
   // delivered whole in either case (errors).

@@ -51,7 +51,7 @@ class DigestCache {
 };
 
 struct ModelFileOptions {
-  Path store_folder = {};                  // empty: no copies on disk
+  Path store_folder = {};             // empty: no copies on disk
   std::uint64_t max_memory_copy = 0;  // bytes a sealed memory file may take; 0: none
   bool try_lease_in_place = true;     // false in tests of the other ways
 };

@@ -25,6 +25,7 @@
 #include "base/bytes.h"
 #include "base/file_system.h"
 #include "base/result.h"
+#include "engine/child_process.h"
 #include "engine/engine_client.h"
 #include "engine/model_file.h"
 #include "engine/sandbox.h"
@@ -32,21 +33,21 @@
 
 namespace candor::engine {
 
-enum class Scheduling : std::uint8_t { kIdle, kBatch, kOther };
 enum class Confinement : std::uint8_t {
   kRequired,           // an engine that is not confined() is stopped and the load refused
   kUnconfinedAllowed,  // configuration said `allow_unconfined_engine = true`
 };
 
 struct ModelConfig {
-  std::string name;                      // what callers ask for
-  Path path;                             // one GGUF file
-  int context_tokens = 0;                // for each slot; 0: the model's, at most 8,192
-  int slots = 4;                         // parallel sequences
-  int threads = 0;                       // 0: as many as processors
-  std::uint64_t memory_bytes = 0;        // for the budget; 0: file size and estimated context
-  bool pinned = false;                   // never evicted
-  std::vector<std::string> extra_flags;  // llama-server flags; recorded in the load entry
+  std::string name;                        // what callers ask for
+  Path path;                               // one GGUF file
+  int context_tokens = 0;                  // for each slot; 0: the model's, at most 8,192
+  int slots = 4;                           // parallel sequences
+  int threads = 0;                         // 0: as many as processors
+  std::uint64_t memory_bytes = 0;          // for the budget; 0: file size and estimated context
+  bool pinned = false;                     // never evicted
+  std::vector<std::string> extra_flags{};  // llama-server flags of a short list; recorded
+  bool operator==(const ModelConfig&) const = default;
 };
 
 struct SupervisorOptions {
@@ -234,8 +235,9 @@ class EngineSupervisor {
   // Stops every engine (SIGTERM, then SIGKILL after stop_deadline) and refuses new work.
   [[nodiscard]] asio::awaitable<void> stop();
 
- private:
   struct Impl;
+
+ private:
   explicit EngineSupervisor(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;  // shared with its coroutines, which may outlive a call
 };

@@ -1,0 +1,82 @@
+// The blocking steps of a load: candor-inspect, the kernel probe, the start of an engine. Run off
+// the I/O threads. What the children say is bounded and parsed as from a hostile peer.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/file_system.h"
+#include "base/sensitive.h"
+#include "engine/child_process.h"
+#include "engine/sandbox.h"
+#include "engine/supervisor.h"
+#include "model/gguf_reader.h"
+
+namespace candor::engine::internal {
+
+// An executable opened and hashed once; what is executed is this descriptor.
+struct Program {
+  OwnedFd fd;
+  Digest digest{};
+};
+[[nodiscard]] Result<Program> open_program(const Path& path);
+
+// Sorted names of the CPU's instruction sets that ggml's kernels choose by.
+[[nodiscard]] std::vector<std::string> cpu_features();
+// digest over {"binary","cpu_features","manifest","type":"candor.engine/1"} as canonical JSON.
+[[nodiscard]] Result<EngineIdentity> identify_engine(const Program& program, const Path& manifest);
+
+struct Inspection {
+  model::GgufSummary summary;
+  SandboxGrants grants;
+};
+
+struct StartedEngine {
+  Child child;
+  OwnedFd control;  // SEQPACKET: token, then connections (own engine)
+  OwnedFd errors;   // the engine's standard error
+  Sensitive<std::string> token;
+  SandboxGrants grants;
+  std::string socket_path;  // foreign engine
+};
+
+struct EngineStart {
+  int model_fd = -1;
+  std::vector<std::string> flags;
+  std::uint64_t data_limit_bytes = 0;
+  std::chrono::milliseconds deadline{10'000};
+};
+
+class Launcher {
+ public:
+  // launcher program: candor-launch, for foreign engines only.
+  Launcher(const SupervisorOptions& options, Program engine, Program inspect, Program launch)
+      : scheduling_(options.scheduling),
+        foreign_(options.foreign_engine),
+        runtime_folder_(options.runtime_folder),
+        engine_path_(options.engine_binary),
+        engine_(std::move(engine)),
+        inspect_(std::move(inspect)),
+        launch_(std::move(launch)) {}
+
+  [[nodiscard]] Result<Inspection> inspect(int model_fd);
+  [[nodiscard]] Result<KernelProbe> kernel_probe(const std::vector<model::TensorTypeUse>& types);
+  [[nodiscard]] Result<StartedEngine> start(const EngineStart& start);
+  [[nodiscard]] const Program& engine() const noexcept { return engine_; }
+
+ private:
+  [[nodiscard]] Result<StartedEngine> start_own(const EngineStart& start);
+  [[nodiscard]] Result<StartedEngine> start_foreign(const EngineStart& start);
+
+  Scheduling scheduling_;
+  bool foreign_;
+  Path runtime_folder_;
+  Path engine_path_;
+  Program engine_, inspect_, launch_;
+  Spawner spawner_;
+};
+
+}  // namespace candor::engine::internal

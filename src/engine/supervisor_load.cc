@@ -1,0 +1,444 @@
+// How an engine comes to serve: verify, inspect, make room, probe, start, wait, record.
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <thread>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "engine/internal/supervisor_impl.h"
+#include "json/json.h"
+
+namespace candor::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kMiB = 1ULL << 20U;
+constexpr int kDefaultContext = 8'192;
+constexpr std::string_view kProbePrompt = "The quick brown fox";
+constexpr auto kReadyPoll = 5ms;
+
+// Keys and values for every slot, half precision, and the engine's own needs.
+std::uint64_t estimate_memory(const model::GgufSummary& m, std::uint64_t file_bytes,
+                              std::uint64_t context_tokens) {
+  const std::uint64_t heads = std::max<std::uint64_t>(m.head_count, 1);
+  const std::uint64_t kv_heads = m.head_count_kv != 0 ? std::min(m.head_count_kv, heads) : heads;
+  // Bounded before multiplied: the numbers are the file's.
+  const std::uint64_t width =
+      std::min<std::uint64_t>(m.embedding_length, 1U << 20U) / heads * kv_heads;
+  const std::uint64_t layers = std::min<std::uint64_t>(m.block_count, 4'096);
+  return file_bytes + 4 * width * layers * context_tokens + 256 * kMiB;
+}
+
+struct Shape {
+  int context_tokens = 0;
+  int threads = 0;
+  std::vector<std::string> flags;
+};
+
+Shape shape_of(const ModelConfig& config, const model::GgufSummary& summary) {
+  Shape out;
+  out.context_tokens = config.context_tokens;
+  if (out.context_tokens == 0) {
+    out.context_tokens = static_cast<int>(std::min<std::uint64_t>(
+        summary.context_length == 0 ? kDefaultContext : summary.context_length, kDefaultContext));
+  }
+  out.threads = config.threads != 0
+                    ? config.threads
+                    : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  // S9: the monitor owns the slots, nothing is kept for others; S8: no routes that nobody needs.
+  out.flags = {"--alias",
+               config.name,
+               "-c",
+               std::to_string(static_cast<std::int64_t>(out.context_tokens) * config.slots),
+               "-np",
+               std::to_string(config.slots),
+               "-t",
+               std::to_string(out.threads),
+               "--slot-prompt-similarity",
+               "0",
+               "--cache-ram",
+               "0",
+               "--no-slots",
+               "--no-cache-prompt",
+               "--no-ui",
+               "--offline",
+               "--fit",
+               "off",
+               "-lv",
+               "2"};
+  out.flags.insert(out.flags.end(), config.extra_flags.begin(), config.extra_flags.end());
+  return out;
+}
+
+}  // namespace
+
+template <typename F>
+asio::awaitable<std::invoke_result_t<F>> EngineSupervisor::Impl::blocking(F function) {
+  // An optional, since co_spawn wants a result that can be made from nothing.
+  using Out = std::optional<std::invoke_result_t<F>>;
+  auto run = [](F f) -> asio::awaitable<Out> { co_return Out(f()); };
+  Out out = co_await asio::co_spawn(pool_, run(std::move(function)), asio::use_awaitable);
+  co_return std::move(*out);
+}
+
+asio::awaitable<void> EngineSupervisor::Impl::load(std::string name) {
+  ModelConfig config;
+  {
+    const std::lock_guard lock(mutex_);
+    ModelEntry* entry = find(name);
+    if (entry == nullptr) co_return;
+    config = entry->config;
+    ++entry->starts;
+  }
+  auto built = co_await build(name, std::move(config));
+  if (!built) {
+    log_warning("engine.load_failed", {{"model", Label(name)}, {"code", built.error().code()}});
+    co_await observer_.on_load_failure(name, built.error());
+  }
+  const std::lock_guard lock(mutex_);
+  ModelEntry* entry = find(name);
+  if (entry == nullptr) co_return;
+  if (!built) {
+    entry->instance.reset();
+    entry->reserved_bytes = 0;
+    ++entry->failures_in_row;
+    const auto delay = restart_delay(entry->failures_in_row);
+    entry->state = ModelState::kBackoff;
+    entry->retry_at = std::chrono::steady_clock::now() + delay;
+    entry->last_code = built.error().code();
+    entry->detail = built.error().message();
+    fail_waiters(*entry, built.error());
+    co_return;
+  }
+  if ((*built)->exited) co_return;  // watch_exit has dealt with it
+  entry->state = ModelState::kReady;
+  entry->detail = describe((*built)->model->grants);
+  (*built)->ready_since = std::chrono::steady_clock::now();
+  (*built)->last_used = (*built)->ready_since;
+  hand_out(*entry);
+}
+
+asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl::build(
+    std::string name, ModelConfig config) {
+  const auto detail = [&](std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    if (ModelEntry* entry = find(name)) entry->detail = text;
+  };
+  detail("verifying the model file");
+  const ModelFileOptions file_options{
+      .store_folder = options_.store_folder,
+      .max_memory_copy = options_.store_folder.empty() ? budget_ / 4 : 0};
+  ModelFile file = CO_TRY(
+      co_await blocking([&] { return ModelFile::open(config.path, file_options, digests_); }));
+  const int model_fd = file.fd();
+
+  detail("reading its metadata");
+  internal::Inspection inspection =
+      CO_TRY(co_await blocking([&] { return launcher_.inspect(model_fd); }));
+  if (!inspection.grants.confined() && options_.confinement == Confinement::kRequired) {
+    co_return fail(Code::kFailedPrecondition,
+                   "the model file cannot be read in a sandbox here (" +
+                       describe(inspection.grants) +
+                       "); 'allow_unconfined_engine = true' in candor.toml would read it without");
+  }
+  const model::GgufSummary& summary = inspection.summary;
+  const Shape shape = shape_of(config, summary);
+  const std::uint64_t memory =
+      config.memory_bytes != 0 ? config.memory_bytes
+                               : estimate_memory(summary, file.size_bytes(),
+                                                 static_cast<std::uint64_t>(shape.context_tokens) *
+                                                     static_cast<std::uint64_t>(config.slots));
+  detail("waiting for memory");
+  CO_TRY(co_await make_room(name, memory));
+  KernelProbe kernels;
+  if (options_.kernel_probe) {
+    detail("probing the engine's kernels");
+    CO_TRY(co_await check_kernels(summary, kernels));
+  }
+
+  detail("starting the engine");
+  // Repacked weights and activations come on top of what the budget counts; threads' stacks too.
+  const internal::EngineStart start{
+      .model_fd = model_fd,
+      .flags = shape.flags,
+      .data_limit_bytes = 2 * file.size_bytes() + memory + 6'144 * kMiB,
+      .deadline = 10s};
+  internal::StartedEngine started =
+      CO_TRY(co_await blocking([&] { return launcher_.start(start); }));
+  const SandboxGrants grants = started.grants;
+  auto instance = std::make_shared<EngineInstance>(strand_, std::move(started), std::move(file));
+  instance->exit_watch.assign(fcntl(instance->process.child.pidfd.get(), F_DUPFD_CLOEXEC, 0));
+  instance->errors.assign(instance->process.errors.release());
+  spawn(watch_exit(name, instance));
+  spawn(watch_errors(instance));
+  spawn(watch_health(instance));
+  // From here every way out ends the process.
+  const auto give_up = [&](Error error) {
+    kill_now(*instance, UnloadReason::kRequested);
+    return std::unexpected(std::move(error));
+  };
+  if (!grants.confined() && options_.confinement == Confinement::kRequired) {
+    co_return give_up(
+        Error(Code::kFailedPrecondition,
+              "the engine cannot be confined here (" + describe(grants) +
+                  "); 'allow_unconfined_engine = true' in candor.toml would run it so"));
+  }
+  instance->dialer = instance->process.socket_path.empty()
+                         ? passing_dialer(instance->process.control.get())
+                         : unix_dialer(instance->process.socket_path);
+  EngineClientOptions client;
+  client.dialer = instance->dialer;
+  client.token = instance->process.token;
+  client.max_idle_connections = 1;
+  instance->probe_client = std::make_unique<EngineClient>(strand_, std::move(client));
+  instance->slots.assign(static_cast<std::size_t>(config.slots), false);
+
+  LoadedModel& facts = *instance->model;
+  facts.name = name;
+  facts.load_id = to_hex(make_id(system_random()));
+  facts.weights = instance->file.digest();
+  facts.weights_bytes = instance->file.size_bytes();
+  facts.chat_template = summary.chat_template_digest;
+  facts.engine = identity_;
+  facts.guard = instance->file.guard();
+  facts.grants = grants;
+  facts.metadata = summary;
+  facts.slots = config.slots;
+  facts.context_tokens = shape.context_tokens;
+  facts.threads = shape.threads;
+  facts.flags = shape.flags;
+  facts.kernel_probe = std::move(kernels);
+  facts.memory_bytes = memory;
+  facts.provenance = options_.foreign_engine ? Provenance::kDeclared : Provenance::kMeasured;
+
+  detail("loading the model");
+  if (auto ready = co_await wait_ready(instance); !ready) {
+    co_return give_up(std::move(ready).error());
+  }
+  detail("probing the model");
+  if (auto probed = co_await probe_model(instance); !probed) {
+    co_return give_up(std::move(probed).error());
+  }
+  detail("recording the load");
+  auto recorded = co_await observer_.on_load(instance->model);
+  if (!recorded) {
+    co_return give_up(std::move(recorded).error().with_context("recording the load"));
+  }
+  {
+    // In one step with the owed on_unload: from here watch_exit finds the entry.
+    const std::lock_guard lock(mutex_);
+    instance->observed = true;
+    if (ModelEntry* entry = find(name)) entry->instance = instance;
+  }
+  if (closing_) kill_now(*instance, UnloadReason::kShutdown);
+  if (instance->exited) {  // between ready and here
+    const UnloadReason reason = *instance->reason;
+    co_await observer_.on_unload(
+        {.model = instance->model, .reason = reason, .exit_code = instance->exit_code});
+    co_return fail(Code::kUnavailable, explain_exit(instance->error_ring, instance->exit_code));
+  }
+  log_info("engine.ready", {{"model", Label(name)},
+                            {"pid", static_cast<std::int64_t>(instance->process.child.pid)},
+                            {"confined", grants.confined()}});
+  co_return instance;
+}
+
+asio::awaitable<Result<void>> EngineSupervisor::Impl::make_room(std::string name,
+                                                                std::uint64_t bytes) {
+  const SteadyTime deadline = std::chrono::steady_clock::now() + options_.load_deadline;
+  for (;;) {
+    std::string victim;
+    {
+      const std::lock_guard lock(mutex_);
+      if (closing_) co_return fail(Code::kUnavailable, "the server is stopping");
+      std::uint64_t reserved = 0;
+      std::uint64_t pinned = 0;
+      SteadyTime oldest = SteadyTime::max();
+      for (auto& [other, entry] : entries_) {
+        if (other == name) continue;
+        reserved += entry.reserved_bytes;
+        if (entry.config.pinned) pinned += entry.reserved_bytes;
+        const bool idle = entry.state == ModelState::kReady && entry.instance->used == 0 &&
+                          entry.waiters.empty() && !entry.config.pinned;
+        if (idle && entry.instance->last_used < oldest) {
+          oldest = entry.instance->last_used;
+          victim = other;
+        }
+      }
+      if (bytes + pinned > budget_) {
+        co_return fail(
+            Code::kResourceExhausted,
+            fmt::format("model '{}' needs about {} MiB; the memory budget leaves {} MiB "
+                        "(memory_budget in candor.toml, or fewer slots or context)",
+                        name, bytes / kMiB, (budget_ - std::min(budget_, pinned)) / kMiB));
+      }
+      if (bytes + reserved <= budget_) {
+        if (ModelEntry* entry = find(name)) entry->reserved_bytes = bytes;
+        co_return Result<void>();
+      }
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      co_return fail(Code::kResourceExhausted, "no memory became free for model '" + name + "'");
+    }
+    if (victim.empty()) {
+      co_await pause(20ms);
+    } else {
+      co_await unload(victim, UnloadReason::kEvicted, 0ms);
+    }
+  }
+}
+
+asio::awaitable<Result<void>> EngineSupervisor::Impl::check_kernels(
+    const model::GgufSummary& summary, KernelProbe& out) {
+  std::string key;
+  for (const auto& use : summary.tensor_types) key += std::to_string(use.type) + ",";
+  if (const auto known = kernel_probes_.find(key); known != kernel_probes_.end()) {
+    out = known->second;
+  } else {
+    auto probe = co_await blocking([&] { return launcher_.kernel_probe(summary.tensor_types); });
+    if (!probe) co_return std::unexpected(std::move(probe).error().with_context("kernel probe"));
+    out = std::move(*probe);
+    kernel_probes_[key] = out;
+  }
+  if (out.ok()) co_return Result<void>();
+  std::string wrong;
+  for (const auto& type : out.types) {
+    if (!type.ok) wrong.append(wrong.empty() ? "" : ", ").append(type.name);
+  }
+  co_return fail(Code::kFailedPrecondition,
+                 "this build of the engine computes wrong results on this processor for " + wrong +
+                     "; build it on this machine (engine/build.sh)");
+}
+
+asio::awaitable<Result<void>> EngineSupervisor::Impl::wait_ready(
+    std::shared_ptr<EngineInstance> instance) {
+  const SteadyTime deadline = std::chrono::steady_clock::now() + options_.load_deadline;
+  for (;;) {
+    if (instance->exited) {
+      co_await pause(20ms);  // its last words may still be in the pipe
+      co_return fail(Code::kFailedPrecondition,
+                     explain_exit(instance->error_ring, instance->exit_code));
+    }
+    if (closing_) co_return fail(Code::kUnavailable, "the server is stopping");
+    if (std::chrono::steady_clock::now() > deadline) {
+      co_return fail(Code::kDeadlineExceeded, "the engine did not load the model in time");
+    }
+    EngineRequest request;
+    request.method = "GET";
+    request.path = "/health";
+    request.first_byte_deadline = 5s;
+    request.idle_deadline = 5s;
+    const auto reply = co_await instance->probe_client->fetch(std::move(request));
+    if (reply && reply->status == 200) co_return Result<void>();
+    co_await pause(kReadyPoll);
+  }
+}
+
+asio::awaitable<Result<void>> EngineSupervisor::Impl::probe_model(
+    std::shared_ptr<EngineInstance> instance) {
+  if (options_.model_probe_tokens <= 0) co_return Result<void>();
+  ModelProbe& probe = instance->model->model_probe;
+  probe.prompt = kProbePrompt;
+  EngineRequest request;
+  request.path = "/completion";
+  request.body = json::to_text(json::Object{{"prompt", kProbePrompt},
+                                            {"n_predict", options_.model_probe_tokens},
+                                            {"temperature", 0},
+                                            {"seed", 1},
+                                            {"id_slot", 0},
+                                            {"cache_prompt", false},
+                                            {"ignore_eos", true},
+                                            {"return_tokens", true}});
+  request.first_byte_deadline = options_.probe_deadline;
+  request.idle_deadline = options_.probe_deadline;
+  const auto reply = co_await instance->probe_client->fetch(std::move(request));
+  if (!reply) co_return std::unexpected(Error(reply.error()).with_context("model probe"));
+  if (reply->status != 200) {
+    co_return fail(Code::kFailedPrecondition, "the model does not complete text in this engine");
+  }
+  const json::Value value =
+      CO_TRY(json::parse(reply->body, {.max_bytes = 1U << 20U, .max_depth = 16}));
+  const json::Object& object = *CO_TRY(json::as_object(value, "model probe"));
+  for (const json::Value& token : *CO_TRY(json::get_array(object, "tokens"))) {
+    const std::int64_t* number = token.if_int64();
+    if (number == nullptr || *number < 0 || *number > INT32_MAX || probe.tokens.size() >= 1'024) {
+      co_return fail(Code::kFailedPrecondition,
+                     "the engine's answer to the model probe is malformed");
+    }
+    probe.tokens.push_back(static_cast<std::int32_t>(*number));
+  }
+  const auto earlier = observer_.earlier_probe(instance->model->weights, identity_.digest);
+  if (earlier) {
+    probe.matches_earlier = *earlier == probe.tokens;
+    if (!*probe.matches_earlier) {
+      log_warning("engine.model_probe_differs", {{"model", Label(instance->model->name)}});
+    }
+  }
+  co_return Result<void>();
+}
+
+Result<void> check_extra_flags(const std::vector<std::string>& flags) {
+  static constexpr std::string_view kWithValue[] = {"--override-kv",
+                                                    "-fa",
+                                                    "--flash-attn",
+                                                    "-ctk",
+                                                    "--cache-type-k",
+                                                    "-ctv",
+                                                    "--cache-type-v",
+                                                    "-b",
+                                                    "--batch-size",
+                                                    "-ub",
+                                                    "--ubatch-size",
+                                                    "-tb",
+                                                    "--threads-batch",
+                                                    "--threads-http",
+                                                    "--rope-scaling",
+                                                    "--rope-scale",
+                                                    "--rope-freq-base",
+                                                    "--rope-freq-scale",
+                                                    "--yarn-orig-ctx",
+                                                    "--reasoning-format",
+                                                    "--reasoning-budget",
+                                                    "-ngl",
+                                                    "--gpu-layers",
+                                                    "--n-gpu-layers",
+                                                    "--ctx-checkpoints",
+                                                    "-ctxcp",
+                                                    "--keep",
+                                                    "--pooling"};
+  static constexpr std::string_view kAlone[] = {"--mlock",
+                                                "--no-mmap",
+                                                "--jinja",
+                                                "--no-jinja",
+                                                "-kvu",
+                                                "--kv-unified",
+                                                "--no-kv-unified",
+                                                "--swa-full",
+                                                "--no-warmup",
+                                                "--no-repack",
+                                                "-nr",
+                                                "--context-shift",
+                                                "--no-context-shift",
+                                                "--embeddings",
+                                                "--reranking"};
+  for (std::size_t i = 0; i < flags.size(); ++i) {
+    if (std::ranges::find(kAlone, flags[i]) != std::end(kAlone)) continue;
+    if (std::ranges::find(kWithValue, flags[i]) != std::end(kWithValue) && i + 1 < flags.size()) {
+      ++i;
+      continue;
+    }
+    return fail(Code::kInvalidArgument,
+                "engine flag '" + flags[i] +
+                    "' is not one that a configuration may give; see docs/configuration.md");
+  }
+  return {};
+}
+
+}  // namespace candor::engine
