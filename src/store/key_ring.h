@@ -82,6 +82,7 @@ class KeyRing {
   [[nodiscard]] Result<std::shared_ptr<const Epoch>> epoch();  // rotates when a day has passed
   [[nodiscard]] const Sensitive<Digest>& local_key() const noexcept { return local_; }
   [[nodiscard]] Random& random() const noexcept { return random_; }
+  [[nodiscard]] Clock& clock() const noexcept { return clock_; }
   [[nodiscard]] FileSystem& files() const noexcept { return files_; }
   [[nodiscard]] const DataPaths& paths() const noexcept { return paths_; }
   [[nodiscard]] std::size_t inline_limit_bytes() const noexcept {

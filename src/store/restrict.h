@@ -30,4 +30,7 @@ struct RestrictReport {
 [[nodiscard]] Result<RestrictReport> restrict_monitor(const DataPaths& paths,
                                                       const std::vector<FolderGrant>& extra);
 
+// The signer's own: nothing but its folder, no new privileges. True if the kernel granted it.
+[[nodiscard]] Result<bool> restrict_signer(const Path& folder);
+
 }  // namespace candor::store

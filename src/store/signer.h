@@ -56,8 +56,8 @@ class Signer {
   }
   // Tells that this head is flushed, and returns when the signer's state holds it (shutdown).
   [[nodiscard]] virtual Result<void> confirm(std::uint64_t flushed_size) = 0;
-  // Readable when the signer's process has ended; -1 in-process.
-  [[nodiscard]] virtual int death_descriptor() const { return -1; }
+  // False when the signer's process has ended. Any thread.
+  [[nodiscard]] virtual bool alive() const { return true; }
 };
 
 // In this process: for tests, benchmarks without the process, and tools. folder holds log.key

@@ -34,6 +34,13 @@ struct ApiKey {
 
 enum class End : std::uint8_t { kOpen = 0, kOutcome = 1, kAbort = 2 };
 
+// Where a sealed record stands in sealed/packs.
+struct SealedPlace {
+  std::uint64_t pack = 0;  // its name's number
+  std::uint64_t offset = 0;
+  bool operator==(const SealedPlace&) const = default;
+};
+
 struct ExchangeRow {
   Id128 id{};
   Id128 subject{};
@@ -42,6 +49,7 @@ struct ExchangeRow {
   End end_kind = End::kOpen;
   std::uint64_t released_bytes = 0;       // last progress
   std::optional<std::uint64_t> key_slot;  // in the key table
+  std::optional<SealedPlace> request, answer;
   bool erased = false;
 };
 

@@ -19,22 +19,11 @@
 #include "store/data_folder.h"
 #include "store/key_ring.h"
 #include "store/ledger.h"
+#include "store/ledger_options.h"
 #include "store/signer.h"
 #include "store/state_db.h"
 
 namespace candor::store {
-
-struct LedgerOptions {
-  std::size_t segment_bytes = 64U << 20U;      // of a journal segment; a multiple of 4,096
-  std::uint64_t reserve_bytes = 8U << 20U;     // of preallocated journal kept for kReserved
-  std::uint64_t outcome_bytes = 80U << 10U;    // reserved for each open intent
-  std::uint64_t min_free_bytes = 256U << 20U;  // below this only kReserved is taken
-  std::size_t max_queue_bytes = 64U << 20U;
-  std::int64_t publish_every_us = 1'000'000;  // 0: only when asked (tests)
-  std::size_t recent_leaves = 1U << 18U;      // whose proofs need no file
-  std::string mode = "own_user";              // "service" | "own_user"
-  std::string version = "0.1.0";
-};
 
 struct RecoveryReport {
   bool new_log = false;

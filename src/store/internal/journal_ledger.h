@@ -1,0 +1,166 @@
+// The ledger of one folder while it runs: group commit (commit thread), publication (publisher
+// thread, or whoever calls publish()). Built by recovery, which says where it stands.
+//
+// Locks, in the order in which they may be taken together: publication_mutex_, then one of
+// queue_mutex_, pending_mutex_, health_mutex_. The commit thread never takes publication_mutex_.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/file_system.h"
+#include "ledger/journal_format.h"
+#include "store/data_folder.h"
+#include "store/internal/journal.h"
+#include "store/internal/preallocator.h"
+#include "store/internal/tile_writer.h"
+#include "store/internal/tree_memory.h"
+#include "store/key_table.h"
+#include "store/ledger.h"
+#include "store/ledger_options.h"
+#include "store/sealed_store.h"
+#include "store/signer.h"
+#include "store/state_db.h"
+
+namespace candor::store {
+
+struct MarkedEntry {
+  ExchangeMark mark;
+  std::uint64_t index = 0;
+};
+
+// A batch that is durable and not yet published.
+struct PendingBatch {
+  BatchPlace place;
+  std::shared_ptr<const SignedHead> head;
+  std::vector<MarkedEntry> marks;
+};
+
+class JournalLedger final : public Ledger {
+ public:
+  struct Parts {  // all outlive the ledger, but for signer, which it owns
+    FileSystem& files;
+    const DataPaths& paths;
+    KeyTable& table;
+    SealedStore& sealed;
+    StateDb& state;
+    std::unique_ptr<Signer> signer;
+  };
+  struct Position {
+    ledger::Frontier journal_start;  // the tree where the journal (or, without one, writing) begins
+    std::vector<Digest> journal_leaves;      // of entries in the journal, from there on
+    std::shared_ptr<const SignedHead> head;  // null for a new log
+    std::uint64_t published_size = 0;
+    std::vector<std::shared_ptr<Segment>> segments;
+    std::vector<PendingBatch> pending;
+    std::uint64_t open_intents = 0;
+  };
+  [[nodiscard]] static Result<std::unique_ptr<JournalLedger>> open(Parts parts,
+                                                                   const LedgerOptions& options,
+                                                                   Position position);
+  ~JournalLedger() override;
+
+  // One batch, in this order, on the calling thread; before start_threads() only.
+  [[nodiscard]] Result<std::vector<Acknowledgement>> commit_together(
+      std::vector<Submission> submissions);
+  void start_threads();
+
+  void submit(Submission submission, Acknowledged done) override;
+  [[nodiscard]] Result<std::vector<Digest>> prove(std::uint64_t index, std::uint64_t size) override;
+  [[nodiscard]] std::shared_ptr<const SignedHead> head() const override;
+  [[nodiscard]] Result<std::string> read(std::uint64_t index) override;
+  [[nodiscard]] const std::string& origin() const override { return origin_; }
+  [[nodiscard]] const std::string& verifier_key() const override { return verifier_key_; }
+  [[nodiscard]] Result<void> publish() override;
+  [[nodiscard]] Result<void> health() const override;
+  [[nodiscard]] Result<void> close() override { return close_with(std::nullopt); }
+  // Takes this as the very last entry.
+  [[nodiscard]] Result<void> close_with(std::optional<Submission> last);
+
+  [[nodiscard]] std::uint64_t published_size() const noexcept { return published_size_.load(); }
+  [[nodiscard]] Digest root() const { return tree_->frontier().root(); }
+  // While held nothing is published: erasures change key table and journal meanwhile.
+  [[nodiscard]] std::unique_lock<std::mutex> hold_publication() {
+    return std::unique_lock(publication_mutex_);
+  }
+  [[nodiscard]] Journal& journal() noexcept { return *journal_; }
+  void poison(const Error& why);
+
+ private:
+  struct Queued {
+    Submission submission;
+    Digest leaf{};
+    std::size_t bytes = 0;
+    Acknowledged done;
+  };
+  struct Prepared;  // a batch on its way
+
+  JournalLedger(Parts parts, const LedgerOptions& options);
+
+  [[nodiscard]] Result<void> admit(const Submission& submission, std::size_t bytes);
+  void run_commits(const std::stop_token& stop);
+  void run_publication(const std::stop_token& stop);
+  void commit(std::vector<Queued>& batch);
+  [[nodiscard]] Result<std::shared_ptr<const SignedHead>> write_batch(std::span<Queued> batch);
+  void fail_queue(const Error& why);
+
+  [[nodiscard]] Result<void> publish_round(bool& more);
+  [[nodiscard]] std::vector<PendingBatch> next_pending(bool& more) const;
+  [[nodiscard]] Result<void> publish_content(const std::vector<PendingBatch>& batches,
+                                             StateDb::IndexUpdate& update);
+
+  Parts parts_;
+  LedgerOptions options_;
+  std::string origin_, verifier_key_;
+  std::unique_ptr<Preallocator> spares_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<TreeMemory> tree_;
+  std::unique_ptr<TileWriter> tiles_;  // publication_mutex_
+  std::size_t max_batch_bytes_ = 0;
+
+  // The queue.
+  mutable std::mutex queue_mutex_;
+  std::condition_variable queue_changed_;
+  std::vector<Queued> queue_;
+  std::uint64_t queued_bytes_ = 0;
+  bool closing_ = false;
+  bool commit_waits_ = false;
+
+  // The commit thread's.
+  ledger::BatchBuilder builder_;
+  std::vector<Digest> leaves_;
+  Digest root_{};
+  std::uint64_t size_ = 0;
+
+  std::atomic<std::uint64_t> open_intents_{0};
+  std::atomic<std::uint64_t> in_flight_bytes_{0};
+  std::atomic<bool> poisoned_{false};
+  mutable std::mutex health_mutex_;
+  std::optional<Error> poison_, publication_failure_;
+  std::atomic<bool> publication_failed_{false};
+
+  mutable std::mutex pending_mutex_;
+  std::deque<PendingBatch> pending_;
+  std::shared_ptr<const SignedHead> head_;
+
+  std::mutex publication_mutex_;
+  std::unordered_map<Id128, std::uint64_t, IdHash> slots_of_round_;  // an unfinished round's
+  bool index_broken_ = false;
+  std::atomic<std::uint64_t> published_size_{0};
+
+  std::mutex publisher_mutex_;
+  std::condition_variable_any publisher_changed_;
+  std::jthread commit_thread_, publisher_thread_;
+};
+
+}  // namespace candor::store

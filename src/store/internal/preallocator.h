@@ -1,0 +1,69 @@
+// Makes journal segments ahead of need: zero-filled and synced by a thread of its own, so that the
+// commit thread never waits for a file to grow (docs/formats/journal.md). Spares are named
+// spare-<n>.zeros; the journal gives one its name and header when it takes it.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/file_system.h"
+#include "base/result.h"
+
+namespace candor::store {
+
+struct Spare {
+  std::unique_ptr<File> file;
+  Path path;
+};
+
+class Preallocator {
+ public:
+  struct Options {
+    Path folder;
+    std::size_t segment_bytes = 64U << 20U;
+    std::size_t spares = 1;
+    std::uint64_t min_free_bytes = 0;  // kept free on the disk beside a new segment
+  };
+  // Removes spares that an earlier run left.
+  [[nodiscard]] static Result<std::unique_ptr<Preallocator>> open(FileSystem& files,
+                                                                  const Options& options);
+  Preallocator(const Preallocator&) = delete;
+  Preallocator& operator=(const Preallocator&) = delete;
+  ~Preallocator();
+
+  // Waits for a spare; an error when none can be made now.
+  [[nodiscard]] Result<Spare> take();
+  // How many are ready.
+  [[nodiscard]] std::size_t ready() const noexcept { return ready_.load(); }
+  // kOk, or why no new segment can be made: then only the reserve is left (S6, S17).
+  [[nodiscard]] Result<void> health() const;
+  [[nodiscard]] bool stopped() const noexcept { return stopped_.load(); }
+  // Tries again now rather than within a second.
+  void nudge();
+
+ private:
+  Preallocator(FileSystem& files, Options options);
+  void run(const std::stop_token& stop);
+  [[nodiscard]] Result<Spare> make(const std::stop_token& stop);
+
+  FileSystem& files_;
+  Options options_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<Spare> spares_;
+  std::optional<Error> failure_;
+  std::uint64_t attempts_ = 0;  // finished ones
+  bool nudged_ = false;
+  std::uint64_t next_ = 0;
+  std::atomic<std::size_t> ready_{0};
+  std::atomic<bool> stopped_{false};
+  std::jthread thread_;
+};
+
+}  // namespace candor::store

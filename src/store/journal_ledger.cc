@@ -1,0 +1,383 @@
+#include "store/internal/journal_ledger.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "crypto/hash.h"
+#include "ledger/entry.h"
+
+namespace candor::store {
+namespace {
+
+constexpr std::size_t kEntryOverhead = 2;
+constexpr std::size_t kIndexOffset = 36;  // of a key slot (docs/formats/key-table.md)
+constexpr std::size_t kSlotCheckOffset = 248;
+constexpr std::string_view kSlotDomain("candor/v1/slot\0", 15);
+
+std::size_t bytes_of(const Submission& submission) {
+  std::size_t bytes = kEntryOverhead + submission.entry.size();
+  for (const AuxRecord& record : submission.aux) {
+    bytes += ledger::kAuxHeaderBytes + record.payload.size();
+  }
+  return bytes;
+}
+
+// A key slot names the entry that made it, which is known only now.
+void set_entry_index(Bytes& slot, std::uint64_t index) {
+  if (slot.size() != ledger::kKeySlotBytes) return;
+  for (std::size_t i = 0; i < 8; ++i) {
+    slot[kIndexOffset + i] = static_cast<std::byte>(index >> (56 - (8 * i)));
+  }
+  const Digest check =
+      crypto::sha256({as_bytes(kSlotDomain), ByteView(slot).first(kSlotCheckOffset)});
+  std::ranges::copy(ByteView(check).first(slot.size() - kSlotCheckOffset),
+                    slot.begin() + kSlotCheckOffset);
+}
+
+}  // namespace
+
+JournalLedger::JournalLedger(Parts parts, const LedgerOptions& options)
+    : parts_(std::move(parts)), options_(options) {}
+
+Result<std::unique_ptr<JournalLedger>> JournalLedger::open(Parts parts,
+                                                           const LedgerOptions& options,
+                                                           Position position) {
+  if (options.segment_bytes % ledger::kJournalPage != 0 ||
+      options.segment_bytes < 16 * ledger::kJournalPage) {
+    return fail(Code::kInvalidArgument, "a journal segment has whole pages, at least 16");
+  }
+  std::unique_ptr<JournalLedger> ledger(new JournalLedger(std::move(parts), options));
+  JournalLedger& it = *ledger;
+  const ledger::VerifierKey& key = it.parts_.signer->key();
+  it.origin_ = key.name;
+  it.verifier_key_ = ledger::format_verifier_key(key);
+  it.max_batch_bytes_ =
+      std::min<std::size_t>((options.segment_bytes - ledger::kJournalPage) / 2, 16U << 20U);
+  it.spares_ = TRY(Preallocator::open(it.parts_.files, {.folder = it.parts_.paths.journal(),
+                                                        .segment_bytes = options.segment_bytes,
+                                                        .spares = options.spare_segments,
+                                                        .min_free_bytes = options.min_free_bytes}));
+  it.journal_ = std::make_unique<Journal>(it.parts_.files, it.parts_.paths.journal(), it.origin_,
+                                          *it.spares_);
+  for (auto& segment : position.segments) it.journal_->adopt(std::move(segment));
+  it.tree_ = std::make_unique<TreeMemory>(it.parts_.files, it.parts_.paths.ledger(),
+                                          position.journal_start, position.published_size);
+  TRY(it.tree_->append(position.journal_leaves));
+  const ledger::Frontier frontier = it.tree_->frontier();
+  it.root_ = frontier.root();
+  it.size_ = frontier.size();
+  it.head_ = std::move(position.head);
+  it.published_size_ = position.published_size;
+  it.pending_.assign(std::make_move_iterator(position.pending.begin()),
+                     std::make_move_iterator(position.pending.end()));
+  it.open_intents_ = position.open_intents;
+  it.tiles_ = std::make_unique<TileWriter>(it.parts_.files, it.parts_.paths.ledger(), *it.tree_);
+  TRY(it.tiles_->open(position.published_size));
+  it.slots_of_round_ = TRY(it.parts_.table.tail(position.published_size));
+  return ledger;
+}
+
+JournalLedger::~JournalLedger() {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    closing_ = true;
+  }
+  queue_changed_.notify_all();
+  commit_thread_.request_stop();
+  publisher_thread_.request_stop();
+  publisher_changed_.notify_all();
+  if (commit_thread_.joinable()) commit_thread_.join();
+  if (publisher_thread_.joinable()) publisher_thread_.join();
+}
+
+void JournalLedger::start_threads() {
+  commit_thread_ = std::jthread([this](const std::stop_token& stop) { run_commits(stop); });
+  if (options_.publish_every_us > 0) {
+    publisher_thread_ =
+        std::jthread([this](const std::stop_token& stop) { run_publication(stop); });
+  }
+}
+
+void JournalLedger::poison(const Error& why) {
+  {
+    const std::lock_guard lock(health_mutex_);
+    if (poison_) return;
+    poison_ =
+        Error(Code::kDataLoss,
+              "the log takes no more entries until a restart has verified it: " + why.message());
+    poisoned_ = true;
+  }
+  log_error("ledger.poisoned", {{"code", why.code()}});
+  if (options_.on_poison) options_.on_poison(why);
+}
+
+Result<void> JournalLedger::health() const {
+  {
+    const std::lock_guard lock(health_mutex_);
+    if (poison_) return std::unexpected(*poison_);
+    if (publication_failure_) return std::unexpected(*publication_failure_);
+  }
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (closing_) return fail(Code::kUnavailable, "the log is closing");
+  }
+  return spares_->health();
+}
+
+// queue_mutex_ is held.
+Result<void> JournalLedger::admit(const Submission& submission, std::size_t bytes) {
+  if (poisoned_.load()) {
+    const std::lock_guard lock(health_mutex_);
+    return std::unexpected(*poison_);
+  }
+  if (closing_) return fail(Code::kUnavailable, "the log is closing");
+  if (submission.entry.empty() || submission.entry.size() > ledger::kMaxEntryBytes) {
+    return fail(Code::kInvalidArgument, "an entry has 1 to 65,535 bytes");
+  }
+  if (bytes > max_batch_bytes_ / 2) {
+    return fail(Code::kResourceExhausted, "an entry's records are above what a batch may hold");
+  }
+  if (submission.priority == Priority::kReserved) return {};
+  if (queued_bytes_ + bytes > options_.max_queue_bytes) {
+    return fail(Code::kResourceExhausted, "too much waits to be written to the log; retry");
+  }
+  if (publication_failed_.load()) {
+    const std::lock_guard lock(health_mutex_);
+    if (publication_failure_) return std::unexpected(*publication_failure_);
+  }
+  if (spares_->stopped()) {
+    // Nothing new can be made: is what is left enough for the ends of what was admitted?
+    const std::uint64_t left = journal_->room() + (spares_->ready() * options_.segment_bytes);
+    const std::uint64_t due = options_.reserve_bytes +
+                              (open_intents_.load() * options_.outcome_bytes) + queued_bytes_ +
+                              in_flight_bytes_.load() + bytes;
+    if (left < due) {
+      const auto why = spares_->health();
+      return fail(Code::kResourceExhausted,
+                  "the log keeps what room is left for answers that are under way" +
+                      (why ? std::string() : "; " + why.error().message()));
+    }
+  }
+  return {};
+}
+
+void JournalLedger::submit(Submission submission, Acknowledged done) {
+  Queued item{.submission = std::move(submission), .leaf = {}, .bytes = 0, .done = std::move(done)};
+  item.leaf = ledger::hash_leaf(as_bytes(item.submission.entry));
+  item.bytes = bytes_of(item.submission);
+  bool wake = false;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (const auto admitted = admit(item.submission, item.bytes); admitted) {
+      queued_bytes_ += item.bytes;
+      // Counted here, so that intents in the queue have their outcomes' room reserved too.
+      if (item.submission.mark.step == ExchangeStep::kIntent) ++open_intents_;
+      queue_.push_back(std::move(item));
+      wake = commit_waits_;
+      commit_waits_ = false;
+    } else {
+      item.done(std::unexpected(admitted.error()));
+      return;
+    }
+  }
+  if (wake) queue_changed_.notify_one();
+}
+
+void JournalLedger::run_commits(const std::stop_token& /*stop*/) {
+  std::vector<Queued> batch;
+  for (;;) {
+    {
+      std::unique_lock lock(queue_mutex_);
+      while (queue_.empty() && !closing_) {
+        commit_waits_ = true;
+        queue_changed_.wait(lock);
+      }
+      commit_waits_ = false;
+      if (queue_.empty()) return;
+      batch.swap(queue_);
+      in_flight_bytes_ = queued_bytes_;
+      queued_bytes_ = 0;
+    }
+    commit(batch);
+    batch.clear();
+    in_flight_bytes_ = 0;
+  }
+}
+
+void JournalLedger::commit(std::vector<Queued>& batch) {
+  std::span<Queued> rest(batch);
+  while (!rest.empty()) {
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    while (count < rest.size() && count < ledger::kMaxBatchEntries &&
+           (count == 0 || bytes + rest[count].bytes <= max_batch_bytes_ / 2)) {
+      bytes += rest[count].bytes;
+      ++count;
+    }
+    const std::span<Queued> part = rest.first(count);
+    rest = rest.subspan(count);
+    const std::uint64_t first = size_;
+    auto head = poisoned_.load()
+                    ? Result<std::shared_ptr<const SignedHead>>(std::unexpected(health().error()))
+                    : write_batch(part);
+    if (!head) {
+      poison(head.error());
+      const Error why = health().error();
+      for (Queued& item : part) item.done(std::unexpected(why));
+      continue;
+    }
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      part[i].done(Acknowledgement{.index = first + i, .leaf = part[i].leaf, .head = *head});
+    }
+  }
+}
+
+Result<std::shared_ptr<const SignedHead>> JournalLedger::write_batch(std::span<Queued> batch) {
+  const std::uint64_t first = size_;
+  const Digest root_before = root_;
+  leaves_.clear();
+  for (const Queued& item : batch) leaves_.push_back(item.leaf);
+  const ledger::Proof proof = TRY(tree_->append(leaves_));
+  const std::uint64_t size = first + batch.size();
+  const Digest root = tree_->frontier().root();
+  TRY(parts_.signer->begin({.old_size = first,
+                            .new_size = size,
+                            .new_root = root,
+                            .proof = proof,
+                            .flushed_size = first}));
+  // The signer works meanwhile.
+  builder_.begin(first);
+  PendingBatch pending;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    Submission& submission = batch[i].submission;
+    TRY(builder_.add_entry(submission.entry));
+    for (AuxRecord& record : submission.aux) {
+      const auto kind = static_cast<ledger::AuxKind>(record.kind);
+      if (kind == ledger::AuxKind::kKeySlot) set_entry_index(record.payload, first + i);
+      TRY(builder_.add_aux({.kind = kind, .payload = record.payload}));
+    }
+    if (submission.mark.step != ExchangeStep::kNone) {
+      pending.marks.push_back({.mark = submission.mark, .index = first + i});
+    }
+  }
+  auto head = std::make_shared<SignedHead>();
+  head->note = TRY(parts_.signer->finish());
+  head->size = size;
+  head->root = root;
+  const ByteView bytes = TRY(builder_.seal(head->note));
+  pending.place =
+      TRY(journal_->write(bytes, first, static_cast<std::uint32_t>(batch.size()), root_before));
+  TRY(journal_->flush());
+  size_ = size;
+  root_ = root;
+  const bool has_aux =
+      std::ranges::any_of(batch, [](const Queued& item) { return !item.submission.aux.empty(); });
+  if (has_aux) {
+    const ledger::Batch written = TRY(ledger::decode_batch(bytes));
+    std::vector<AuxPlace> places = TRY(aux_places(written, pending.place.offset));
+    const std::lock_guard lock(pending.place.segment->mutex);
+    auto& all = pending.place.segment->aux;
+    all.insert(all.end(), places.begin(), places.end());
+  }
+  std::uint64_t ended = 0;
+  for (const MarkedEntry& marked : pending.marks) {
+    const ExchangeStep step = marked.mark.step;
+    if (step == ExchangeStep::kOutcome || step == ExchangeStep::kAbort) ++ended;
+  }
+  open_intents_ -= std::min(ended, open_intents_.load());
+  pending.head = head;
+  const std::lock_guard lock(pending_mutex_);
+  pending_.push_back(std::move(pending));
+  head_ = head;
+  return std::shared_ptr<const SignedHead>(std::move(head));
+}
+
+Result<std::vector<Acknowledgement>> JournalLedger::commit_together(
+    std::vector<Submission> submissions) {
+  CANDOR_CHECK(!commit_thread_.joinable());
+  std::vector<Queued> batch;
+  std::vector<Acknowledgement> acknowledgements;
+  for (Submission& submission : submissions) {
+    Queued item{.submission = std::move(submission), .leaf = {}, .bytes = 0, .done = {}};
+    item.leaf = ledger::hash_leaf(as_bytes(item.submission.entry));
+    batch.push_back(std::move(item));
+  }
+  const std::uint64_t first = size_;
+  const auto head = write_batch(batch);
+  if (!head) {
+    poison(head.error());
+    return std::unexpected(head.error());
+  }
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    acknowledgements.push_back({.index = first + i, .leaf = batch[i].leaf, .head = *head});
+  }
+  return acknowledgements;
+}
+
+Result<std::vector<Digest>> JournalLedger::prove(std::uint64_t index, std::uint64_t size) {
+  return tree_->prove(index, size);
+}
+
+std::shared_ptr<const SignedHead> JournalLedger::head() const {
+  const std::lock_guard lock(pending_mutex_);
+  return head_;
+}
+
+Result<std::string> JournalLedger::read(std::uint64_t index) {
+  std::optional<BatchPlace> place;
+  {
+    const std::lock_guard lock(pending_mutex_);
+    if (!head_ || index >= head_->size) return fail(Code::kNotFound, "the log has no such entry");
+    const auto after = std::ranges::upper_bound(
+        pending_, index, {}, [](const PendingBatch& batch) { return batch.place.first_index; });
+    if (after != pending_.begin()) {
+      const BatchPlace& found = std::prev(after)->place;
+      if (index < found.first_index + found.entries) place = found;
+    }
+  }
+  if (!place) return tiles_->read(index, published_size_.load());
+  Bytes bytes(place->bytes);
+  TRY(place->segment->file->read_at(place->offset, bytes));
+  const ledger::Batch batch = TRY(ledger::decode_batch(bytes));
+  return std::string(batch.entries[index - place->first_index]);
+}
+
+void JournalLedger::fail_queue(const Error& why) {
+  std::vector<Queued> left;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    left.swap(queue_);
+  }
+  for (Queued& item : left) item.done(std::unexpected(why));
+}
+
+Result<void> JournalLedger::close_with(std::optional<Submission> last) {
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (last && !closing_) {
+      Queued item{
+          .submission = *std::move(last), .leaf = {}, .bytes = 0, .done = [](const auto&) {}};
+      item.leaf = ledger::hash_leaf(as_bytes(item.submission.entry));
+      item.bytes = bytes_of(item.submission);
+      queued_bytes_ += item.bytes;
+      queue_.push_back(std::move(item));
+    }
+    closing_ = true;
+  }
+  queue_changed_.notify_all();
+  if (commit_thread_.joinable()) commit_thread_.join();
+  publisher_thread_.request_stop();
+  publisher_changed_.notify_all();
+  if (publisher_thread_.joinable()) publisher_thread_.join();
+  {
+    const std::lock_guard lock(health_mutex_);
+    if (poison_) return std::unexpected(*poison_);
+  }
+  TRY(publish());
+  if (size_ != 0) TRY(parts_.signer->confirm(size_));
+  return {};
+}
+
+}  // namespace candor::store

@@ -1,0 +1,367 @@
+#include "store/state_db.h"
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_map>
+
+#include "crypto/hash.h"
+#include "json/json.h"
+#include "sqlite/database.h"
+
+namespace candor::store {
+namespace {
+
+constexpr std::string_view kStateSchema = R"(
+CREATE TABLE IF NOT EXISTS api_key(
+  id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, prefix TEXT NOT NULL,
+  created_us INTEGER NOT NULL, expires_us INTEGER, models TEXT NOT NULL, revoked INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS subject(
+  name TEXT PRIMARY KEY, id BLOB NOT NULL UNIQUE, key_slot INTEGER NOT NULL);
+)";
+// Rebuilt from the log when lost, so a commit need not wait for the disk.
+constexpr std::string_view kIndexSchema = R"(
+PRAGMA synchronous=NORMAL;
+CREATE TABLE IF NOT EXISTS exchange(
+  id BLOB PRIMARY KEY, subject BLOB, intent INTEGER NOT NULL, end INTEGER NOT NULL,
+  end_kind INTEGER NOT NULL, released INTEGER NOT NULL, key_slot INTEGER,
+  request_pack INTEGER, request_offset INTEGER, answer_pack INTEGER, answer_offset INTEGER,
+  erased INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS exchange_open ON exchange(intent) WHERE end_kind = 0;
+CREATE INDEX IF NOT EXISTS exchange_subject ON exchange(subject);
+CREATE TABLE IF NOT EXISTS meta(one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL);
+)";
+constexpr std::string_view kColumns =
+    "id, subject, intent, end, end_kind, released, key_slot, request_pack, request_offset, "
+    "answer_pack, answer_offset, erased";
+constexpr std::int64_t kVersion = 1;
+
+std::int64_t to_sql(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+Id128 id_of(ByteView blob) {
+  Id128 id{};
+  if (blob.size() == id.size()) std::ranges::copy(blob, id.begin());
+  return id;
+}
+
+ExchangeRow row_of(const sqlite::Statement& s) {
+  ExchangeRow row;
+  row.id = id_of(s.blob(0));
+  row.subject = id_of(s.blob(1));
+  row.intent = static_cast<std::uint64_t>(s.integer(2));
+  row.end = static_cast<std::uint64_t>(s.integer(3));
+  row.end_kind = static_cast<End>(s.integer(4));
+  row.released_bytes = static_cast<std::uint64_t>(s.integer(5));
+  if (!s.is_null(6)) row.key_slot = static_cast<std::uint64_t>(s.integer(6));
+  const auto place = [&](int column) -> std::optional<SealedPlace> {
+    if (s.is_null(column)) return std::nullopt;
+    return SealedPlace{.pack = static_cast<std::uint64_t>(s.integer(column)),
+                       .offset = static_cast<std::uint64_t>(s.integer(column + 1))};
+  };
+  row.request = place(7);
+  row.answer = place(9);
+  row.erased = s.integer(11) != 0;
+  return row;
+}
+
+std::string models_text(const std::vector<std::string>& models) {
+  json::Array list;
+  for (const std::string& model : models) list.emplace_back(model);
+  return json::to_text(list);
+}
+
+Result<std::vector<std::string>> parse_models(std::string_view text) {
+  const json::Value value = TRY(json::parse(text));
+  std::vector<std::string> models;
+  if (!value.is_array()) return fail(Code::kDataLoss, "the state database holds an odd model list");
+  for (const json::Value& model : value.get_array()) {
+    if (model.is_string()) models.emplace_back(model.get_string());
+  }
+  return models;
+}
+
+Result<void> prepare_database(sqlite::Database& db, std::string_view schema,
+                              std::string_view name) {
+  const std::int64_t version = TRY(db.user_version());
+  if (version != 0 && version != kVersion) {
+    return fail(Code::kFailedPrecondition,
+                std::string(name) + " is of another version of candor; use that one");
+  }
+  TRY(db.execute(schema));
+  return db.set_user_version(kVersion);
+}
+
+Result<sqlite::Database> open_state(const Path& path) {
+  sqlite::Database db = TRY(sqlite::Database::open(path));
+  TRY(prepare_database(db, kStateSchema, "state.db"));
+  return db;
+}
+Result<sqlite::Database> open_index(const Path& path) {
+  sqlite::Database db = TRY(sqlite::Database::open(path));
+  TRY(prepare_database(db, kIndexSchema, "index.db"));
+  return db;
+}
+
+}  // namespace
+
+struct StateDb::State {
+  struct StoredKey {
+    ApiKey key;
+    Digest hash{};
+  };
+  State(sqlite::Database s, sqlite::Database i) : state(std::move(s)), index(std::move(i)) {}
+
+  Result<void> load_keys() {
+    auto find = TRY(state.prepare(
+        "SELECT id, hash, name, prefix, created_us, expires_us, models, revoked FROM api_key"));
+    keys.clear();
+    while (TRY(find.step())) {
+      StoredKey stored;
+      stored.key.id = find.text(0);
+      if (find.blob(1).size() == stored.hash.size()) {
+        std::ranges::copy(find.blob(1), stored.hash.begin());
+      }
+      stored.key.name = find.text(2);
+      stored.key.prefix = find.text(3);
+      stored.key.created_us = find.integer(4);
+      if (!find.is_null(5)) stored.key.expires_us = find.integer(5);
+      stored.key.models = TRY(parse_models(find.text(6)));
+      stored.key.revoked = find.integer(7) != 0;
+      keys.push_back(std::move(stored));
+    }
+    return {};
+  }
+
+  std::mutex state_mutex;  // state and keys
+  sqlite::Database state;
+  std::vector<StoredKey> keys;
+  std::mutex index_mutex;
+  sqlite::Database index;
+};
+
+StateDb::StateDb(std::unique_ptr<State> state) : state_(std::move(state)) {}
+StateDb::~StateDb() = default;
+
+Result<std::unique_ptr<StateDb>> StateDb::open(const DataPaths& paths) {
+  auto state = TRY(open_state(paths.state_db()));
+  auto index = open_index(paths.index_db());
+  if (!index && index.error().code() == Code::kDataLoss) {
+    // It can be made again from the log, so a damaged one is thrown away.
+    std::error_code ignored;
+    for (const char* suffix : {"", "-wal", "-shm"}) {
+      std::filesystem::remove(Path(paths.index_db().native() + suffix), ignored);
+    }
+    index = open_index(paths.index_db());
+  }
+  if (!index) return std::unexpected(index.error());
+  auto held = std::make_unique<State>(std::move(state), *std::move(index));
+  TRY(held->load_keys());
+  return std::unique_ptr<StateDb>(new StateDb(std::move(held)));
+}
+
+Result<std::unique_ptr<StateDb>> StateDb::in_memory() {
+  auto held = std::make_unique<State>(TRY(open_state(":memory:")), TRY(open_index(":memory:")));
+  return std::unique_ptr<StateDb>(new StateDb(std::move(held)));
+}
+
+Result<StateDb::NewApiKey> StateDb::create_api_key(std::string_view name,
+                                                   std::optional<std::int64_t> expires_us,
+                                                   std::vector<std::string> models,
+                                                   std::int64_t now_us, Random& random) {
+  Sensitive<Digest> secret;
+  random.fill(secret.reveal());
+  std::array<std::byte, 8> id{};
+  random.fill(id);
+  NewApiKey made;
+  made.secret = Sensitive<std::string>("cnd_" + to_base64url(secret.reveal()));
+  made.key = {.id = to_hex(id),
+              .name = std::string(name),
+              .prefix = made.secret.reveal().substr(0, 8),
+              .created_us = now_us,
+              .expires_us = expires_us,
+              .models = std::move(models),
+              .revoked = false};
+  const Digest hash = crypto::sha256(as_bytes(made.secret.reveal()));
+  const std::lock_guard lock(state_->state_mutex);
+  auto insert = TRY(state_->state.prepare(
+      "INSERT INTO api_key(id, hash, name, prefix, created_us, expires_us, models, revoked) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)"));
+  TRY(insert.bind_all(std::string_view(made.key.id), ByteView(hash), name,
+                      std::string_view(made.key.prefix), now_us));
+  if (expires_us) TRY(insert.bind(6, *expires_us));
+  TRY(insert.bind(7, std::string_view(models_text(made.key.models))));
+  TRY(insert.run());
+  state_->keys.push_back({.key = made.key, .hash = hash});
+  return made;
+}
+
+Result<std::vector<ApiKey>> StateDb::list_api_keys() {
+  const std::lock_guard lock(state_->state_mutex);
+  std::vector<ApiKey> keys;
+  for (const auto& stored : state_->keys) keys.push_back(stored.key);
+  std::ranges::sort(keys, {}, &ApiKey::created_us);
+  return keys;
+}
+
+Result<void> StateDb::revoke_api_key(std::string_view id) {
+  const std::lock_guard lock(state_->state_mutex);
+  const auto found =
+      std::ranges::find_if(state_->keys, [&](const auto& stored) { return stored.key.id == id; });
+  if (found == state_->keys.end()) return fail(Code::kNotFound, "no API key has this id");
+  auto update = TRY(state_->state.prepare("UPDATE api_key SET revoked = 1 WHERE id = ?1"));
+  TRY(update.bind(1, id));
+  TRY(update.run());
+  found->key.revoked = true;
+  return {};
+}
+
+Result<ApiKey> StateDb::find_api_key(std::string_view secret) {
+  const Digest hash = crypto::sha256(as_bytes(secret));
+  const std::lock_guard lock(state_->state_mutex);
+  for (const auto& stored : state_->keys) {
+    if (crypto::equal_constant_time(stored.hash, hash)) return stored.key;
+  }
+  return fail(Code::kNotFound, "no such API key");
+}
+
+Result<std::optional<StateDb::SubjectRow>> StateDb::find_subject(std::string_view name) {
+  const std::lock_guard lock(state_->state_mutex);
+  auto find = TRY(state_->state.prepare("SELECT id, key_slot FROM subject WHERE name = ?1"));
+  TRY(find.bind(1, name));
+  if (!TRY(find.step())) return std::optional<SubjectRow>();
+  return std::optional<SubjectRow>(SubjectRow{
+      .id = id_of(find.blob(0)), .key_slot = static_cast<std::uint64_t>(find.integer(1))});
+}
+
+Result<void> StateDb::add_subject(std::string_view name, const SubjectRow& row) {
+  const std::lock_guard lock(state_->state_mutex);
+  auto insert = TRY(state_->state.prepare(
+      "INSERT OR REPLACE INTO subject(name, id, key_slot) VALUES (?1, ?2, ?3)"));
+  TRY(insert.bind_all(name, ByteView(row.id), to_sql(row.key_slot)));
+  return insert.run();
+}
+
+Result<std::optional<std::string>> StateDb::subject_name(const Id128& id) {
+  const std::lock_guard lock(state_->state_mutex);
+  auto find = TRY(state_->state.prepare("SELECT name FROM subject WHERE id = ?1"));
+  TRY(find.bind(1, ByteView(id)));
+  if (!TRY(find.step())) return std::optional<std::string>();
+  return std::optional<std::string>(std::string(find.text(0)));
+}
+
+Result<void> StateDb::erase_subject(const Id128& id) {
+  const std::lock_guard lock(state_->state_mutex);
+  {
+    auto remove = TRY(state_->state.prepare("DELETE FROM subject WHERE id = ?1"));
+    TRY(remove.bind(1, ByteView(id)));
+    TRY(remove.run());
+  }
+  return state_->state.checkpoint();
+}
+
+Result<void> StateDb::update_index(const IndexUpdate& update) {
+  const std::lock_guard lock(state_->index_mutex);
+  auto transaction = TRY(sqlite::Transaction::begin(state_->index));
+  {
+    // A row is told of in parts: its intent, later its end; what is not said stays.
+    auto put = TRY(state_->index.prepare(
+        "INSERT INTO exchange(id, subject, intent, end, end_kind, released, key_slot, request_pack,"
+        " request_offset, answer_pack, answer_offset, erased) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+        " ?8, ?9, ?10, ?11, ?12) ON CONFLICT(id) DO UPDATE SET"
+        " subject = CASE WHEN erased THEN NULL ELSE coalesce(excluded.subject, subject) END,"
+        " end = CASE WHEN excluded.end_kind != 0 THEN excluded.end ELSE end END,"
+        " end_kind = max(end_kind, excluded.end_kind), released = max(released, excluded.released),"
+        " key_slot = coalesce(excluded.key_slot, key_slot),"
+        " request_pack = coalesce(excluded.request_pack, request_pack),"
+        " request_offset = coalesce(excluded.request_offset, request_offset),"
+        " answer_pack = coalesce(excluded.answer_pack, answer_pack),"
+        " answer_offset = coalesce(excluded.answer_offset, answer_offset),"
+        " erased = max(erased, excluded.erased)"));
+    const Id128 nobody{};
+    for (const ExchangeRow& row : update.exchanges) {
+      TRY(put.bind(1, ByteView(row.id)));
+      if (row.subject != nobody) TRY(put.bind(2, ByteView(row.subject)));
+      TRY(put.bind(3, to_sql(row.intent)));
+      TRY(put.bind(4, to_sql(row.end)));
+      TRY(put.bind(5, static_cast<std::int64_t>(row.end_kind)));
+      TRY(put.bind(6, to_sql(row.released_bytes)));
+      if (row.key_slot) TRY(put.bind(7, to_sql(*row.key_slot)));
+      if (row.request) {
+        TRY(put.bind(8, to_sql(row.request->pack)));
+        TRY(put.bind(9, to_sql(row.request->offset)));
+      }
+      if (row.answer) {
+        TRY(put.bind(10, to_sql(row.answer->pack)));
+        TRY(put.bind(11, to_sql(row.answer->offset)));
+      }
+      TRY(put.bind(12, std::int64_t{row.erased ? 1 : 0}));
+      TRY(put.run());
+      put.reset();
+    }
+    auto size = TRY(state_->index.prepare(
+        "INSERT INTO meta(one, size) VALUES (1, ?1) ON CONFLICT(one) DO UPDATE SET size = ?1"));
+    TRY(size.bind(1, to_sql(update.indexed_size)));
+    TRY(size.run());
+  }
+  return transaction.commit();
+}
+
+Result<std::uint64_t> StateDb::indexed_size() {
+  const std::lock_guard lock(state_->index_mutex);
+  auto find = TRY(state_->index.prepare("SELECT size FROM meta"));
+  if (!TRY(find.step())) return std::uint64_t{0};
+  return static_cast<std::uint64_t>(find.integer(0));
+}
+
+Result<void> StateDb::clear_index() {
+  const std::lock_guard lock(state_->index_mutex);
+  return state_->index.execute("DELETE FROM exchange; DELETE FROM meta;");
+}
+
+Result<std::optional<ExchangeRow>> StateDb::find_exchange(const Id128& id) {
+  const std::lock_guard lock(state_->index_mutex);
+  auto find = TRY(
+      state_->index.prepare("SELECT " + std::string(kColumns) + " FROM exchange WHERE id = ?1"));
+  TRY(find.bind(1, ByteView(id)));
+  if (!TRY(find.step())) return std::optional<ExchangeRow>();
+  return std::optional<ExchangeRow>(row_of(find));
+}
+
+Result<std::vector<ExchangeRow>> StateDb::open_exchanges() {
+  const std::lock_guard lock(state_->index_mutex);
+  auto find = TRY(state_->index.prepare("SELECT " + std::string(kColumns) +
+                                        " FROM exchange WHERE end_kind = 0 ORDER BY intent"));
+  std::vector<ExchangeRow> rows;
+  while (TRY(find.step())) rows.push_back(row_of(find));
+  return rows;
+}
+
+Result<std::vector<ExchangeRow>> StateDb::exchanges_of(const Id128& subject) {
+  const std::lock_guard lock(state_->index_mutex);
+  auto find = TRY(state_->index.prepare("SELECT " + std::string(kColumns) +
+                                        " FROM exchange WHERE subject = ?1 ORDER BY intent"));
+  TRY(find.bind(1, ByteView(subject)));
+  std::vector<ExchangeRow> rows;
+  while (TRY(find.step())) rows.push_back(row_of(find));
+  return rows;
+}
+
+Result<void> StateDb::mark_erased(std::span<const Id128> exchanges) {
+  const std::lock_guard lock(state_->index_mutex);
+  {
+    auto transaction = TRY(sqlite::Transaction::begin(state_->index));
+    {
+      auto update = TRY(state_->index.prepare(
+          "UPDATE exchange SET erased = 1, subject = NULL, key_slot = NULL, request_pack = NULL,"
+          " request_offset = NULL, answer_pack = NULL, answer_offset = NULL WHERE id = ?1"));
+      for (const Id128& id : exchanges) {
+        TRY(update.bind(1, ByteView(id)));
+        TRY(update.run());
+        update.reset();
+      }
+    }
+    TRY(transaction.commit());
+  }
+  return state_->index.checkpoint();
+}
+
+}  // namespace candor::store
