@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "candor-signer: %s\n", made.error().message().c_str());
     return 1;
   }
+  (void)real_file_system().sync_folder(folder.parent_path());
   if (const auto sealed = store::restrict_signer(folder); !sealed) {
     std::fprintf(stderr, "candor-signer: %s\n", sealed.error().message().c_str());
     return 1;

@@ -104,6 +104,11 @@ SignerCore::SignerCore(FileSystem& files, Path folder, crypto::SigningKey key,
 Result<std::unique_ptr<SignerCore>> SignerCore::open(FileSystem& files, const Path& folder,
                                                      Random& random) {
   TRY(files.make_folders(folder));
+  // The folder's own name; a confined signer cannot open the parent, and main has done it before.
+  if (const auto synced = files.sync_folder(folder.parent_path());
+      !synced && synced.error().code() != Code::kPermissionDenied) {
+    return std::unexpected(synced.error());
+  }
   LogKey key = TRY(load_or_make_key(files, folder, random));
   auto verifier = ledger::log_verifier_key(key.origin, key.key.public_key());
   std::unique_ptr<SignerCore> core(
@@ -216,7 +221,10 @@ Result<std::string> SignerCore::sign(const SignRequest& request) {
 
 Result<void> SignerCore::note_flushed(std::uint64_t size) {
   const std::lock_guard lock(mutex_);
-  if (!opened_ || size == 0 || (confirmed_ && size <= confirmed_->size)) return {};
+  if (!opened_) {
+    return fail(Code::kPermissionDenied, "the signer was not told the log's last head yet");
+  }
+  if (size == 0 || (confirmed_ && size <= confirmed_->size)) return {};
   while (!unflushed_.empty() && unflushed_.front().size < size) unflushed_.pop_front();
   if (unflushed_.empty() || unflushed_.front().size != size) {
     return fail(Code::kPermissionDenied, "a head is said to be flushed that was not signed");

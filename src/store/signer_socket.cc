@@ -137,6 +137,7 @@ Result<Bytes> answer_sign(SignerCore& core, ByteView body, std::vector<Digest>& 
 Result<Bytes> answer_confirm(SignerCore& core, ByteView body) {
   ByteReader reader(body);
   const std::uint64_t size = TRY(reader.u64());
+  if (reader.remaining() != 0) return fail(Code::kInvalidArgument, "bytes after the request");
   TRY(core.note_flushed(size));
   TRY(core.sync_state());
   return Bytes();
