@@ -28,8 +28,14 @@ class Candor:
         config = self.folder / "candor.toml"
         config.write_text(f'data_dir = "{self.data}"\n[listen]\naddress = "127.0.0.1:{port}"\nunix_socket = "none"\n'
                           f'[log]\nlevel = "warning"\n[[model]]\nname = "bench"\n{served}\n')
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
+        # Without an auditor nothing would be sealed.
+        done = subprocess.run([PROGRAMS / "candor", "--config", config, "key", "auditor"], env=environment,
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"bench: candor key auditor failed: {done.stdout}{done.stderr}")
         self.process = Process([PROGRAMS / "candor", "serve", "--config", config], self.folder / "candor.log",
-                               environment={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
+                               environment=environment,
                                wait_for=answers(self.url + "/health"))
 
     @property

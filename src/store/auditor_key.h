@@ -24,6 +24,12 @@ namespace candor::store {
 [[nodiscard]] Result<crypto::BoxKeyPair> parse_auditor_secret(std::string_view text);
 [[nodiscard]] Result<std::array<std::byte, 32>> parse_auditor_public(std::string_view text);
 
+// Adds a public half to keys/auditors.json of a data folder that no server holds: takes its lock.
+// In force at the next start. kFailedPrecondition: a server runs, or the key is known already.
+[[nodiscard]] Result<void> register_auditor(FileSystem& files, const Path& root,
+                                            const std::array<std::byte, 32>& key,
+                                            std::string_view label);
+
 struct OpenedContent {
   ledger::SealedRecord record;  // paths and commitments
   std::vector<ledger::OpenedTranscript> transcripts;

@@ -7,6 +7,8 @@
 #include "crypto/seal.h"
 #include "json/json.h"
 #include "ledger/sealed_format.h"
+#include "store/auditor_key.h"
+#include "store/data_folder.h"
 #include "store/internal/key_wraps.h"
 #include "store/key_table.h"
 #include "store/state_db.h"
@@ -156,6 +158,17 @@ Result<void> KeyRing::add_auditor(const AuditorKey& key, std::string_view label)
   TRY(save_auditors(files_, paths_, auditors));
   auditors_ = std::move(auditors);
   return start_epoch();
+}
+
+Result<void> register_auditor(FileSystem& files, const Path& root,
+                              const std::array<std::byte, 32>& key, std::string_view label) {
+  const DataFolder folder = TRY(DataFolder::open(files, root));
+  std::vector<Auditor> auditors = TRY(load_auditors(files, folder.paths()));
+  if (std::ranges::any_of(auditors, [&](const Auditor& auditor) { return auditor.key == key; })) {
+    return fail(Code::kFailedPrecondition, "this auditor's key is registered already");
+  }
+  auditors.push_back({.key = key, .label = std::string(label)});
+  return save_auditors(files, folder.paths(), auditors);
 }
 
 std::vector<Auditor> KeyRing::auditors() const {
