@@ -5,7 +5,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <unistd.h>
 
@@ -28,9 +28,12 @@ constexpr auto kHealthyAfter = 60s;  // an engine that lived so long starts with
 
 void EngineSupervisor::Impl::spawn(asio::awaitable<void> task) {
   ++running_;
-  asio::co_spawn(strand_, std::move(task), [self = shared_from_this()](std::exception_ptr error) {
-    --self->running_;
-    if (error) CANDOR_BUG("an engine supervisor coroutine threw");
+  // Posted, since co_spawn alone may run the beginning at once, under the caller's lock.
+  asio::post(strand_, [self = shared_from_this(), task = std::move(task)]() mutable {
+    asio::co_spawn(self->strand_, std::move(task), [self](std::exception_ptr error) {
+      --self->running_;
+      if (error) CANDOR_BUG("an engine supervisor coroutine threw");
+    });
   });
 }
 
