@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::size_t kRecordBytes = 512;
 constexpr std::size_t kMonoDigits = 12;
+constexpr std::size_t kSegmentBytes = 512U << 20U;
 constexpr std::string_view kMonoKey = "\"mono_us\":";
 constexpr std::string_view kBootKey = "\"boot\":\"";
 
@@ -241,21 +242,25 @@ Result<std::unique_ptr<Contestant>> make_candor(const Path& folder, const Path& 
   auto signer =
       TRY(store::start_signer_process({.binary = signer_binary, .folder = paths.signer()}));
   store::LedgerOptions options;
-  options.spare_segments = 4;
+  options.segment_bytes = kSegmentBytes;
   if (const char* every = std::getenv("CANDOR_BENCH_PUBLISH_US")) {
     options.publish_every_us = std::atoll(every);
   }
   auto opened = TRY(store::Store::open(real_file_system(), folder, std::move(signer), options, {},
                                        system_random(), system_clock()));
-  // As the raw file is preallocated before its turn, so are the journal's spares.
+  // As the raw file is preallocated before its turn, so are this segment and the next. Wait for the
+  // spare to be whole: its name is there from its beginning, its size at the end.
   for (int i = 0; i < 600; ++i) {
     const auto names = TRY(real_file_system().list(paths.journal()));
-    const auto spares = std::ranges::count_if(
-        names, [](const std::string& name) { return name.starts_with("spare-"); });
-    if (spares >= 4) break;
+    const auto spares = std::ranges::count_if(names, [&](const std::string& name) {
+      std::error_code error;
+      return name.starts_with("spare-") &&
+             std::filesystem::file_size(paths.journal() / name, error) == kSegmentBytes;
+    });
+    if (spares >= 1) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
   return std::make_unique<Candor>(std::move(opened));
 }
 

@@ -12,6 +12,7 @@ namespace candor::store {
 namespace {
 
 constexpr std::size_t kEntryOverhead = 2;
+constexpr std::size_t kBatchHeader = 64;  // docs/formats/journal.md
 constexpr std::size_t kIndexOffset = 36;  // of a key slot (docs/formats/key-table.md)
 constexpr std::size_t kSlotCheckOffset = 248;
 constexpr std::string_view kSlotDomain("candor/v1/slot\0", 15);
@@ -68,6 +69,7 @@ Result<std::unique_ptr<JournalLedger>> JournalLedger::open(Parts parts,
   const ledger::Frontier frontier = it.tree_->frontier();
   it.root_ = frontier.root();
   it.size_ = frontier.size();
+  it.flushed_size_ = frontier.size();
   it.head_ = std::move(position.head);
   it.published_size_ = position.published_size;
   it.pending_.assign(std::make_move_iterator(position.pending.begin()),
@@ -85,15 +87,18 @@ JournalLedger::~JournalLedger() {
     closing_ = true;
   }
   queue_changed_.notify_all();
-  commit_thread_.request_stop();
   publisher_thread_.request_stop();
   publisher_changed_.notify_all();
-  if (commit_thread_.joinable()) commit_thread_.join();
+  for (std::jthread& thread : commit_threads_) {
+    if (thread.joinable()) thread.join();
+  }
   if (publisher_thread_.joinable()) publisher_thread_.join();
 }
 
 void JournalLedger::start_threads() {
-  commit_thread_ = std::jthread([this](const std::stop_token& stop) { run_commits(stop); });
+  for (std::jthread& thread : commit_threads_) {
+    thread = std::jthread([this](const std::stop_token& stop) { run_commits(stop); });
+  }
   if (options_.publish_every_us > 0) {
     publisher_thread_ =
         std::jthread([this](const std::stop_token& stop) { run_publication(stop); });
@@ -185,118 +190,143 @@ void JournalLedger::submit(Submission submission, Acknowledged done) {
   if (wake) queue_changed_.notify_one();
 }
 
+void JournalLedger::take_batch(std::vector<Queued>& batch) {
+  std::unique_lock lock(queue_mutex_);
+  while (queue_.empty() && !closing_) {
+    commit_waits_ = true;
+    queue_changed_.wait(lock);
+  }
+  commit_waits_ = false;
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  while (count < queue_.size() && count < ledger::kMaxBatchEntries &&
+         (count == 0 || bytes + queue_[count].bytes <= max_batch_bytes_ / 2)) {
+    bytes += queue_[count].bytes;
+    ++count;
+  }
+  if (count == queue_.size()) {
+    batch.swap(queue_);
+  } else {
+    const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(count);
+    batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+    queue_.erase(queue_.begin(), end);
+  }
+  queued_bytes_ -= bytes;
+  in_flight_bytes_ += bytes;
+}
+
 void JournalLedger::run_commits(const std::stop_token& /*stop*/) {
   std::vector<Queued> batch;
+  Prepared prepared;
   for (;;) {
-    {
-      std::unique_lock lock(queue_mutex_);
-      while (queue_.empty() && !closing_) {
-        commit_waits_ = true;
-        queue_changed_.wait(lock);
-      }
-      commit_waits_ = false;
-      if (queue_.empty()) return;
-      batch.swap(queue_);
-      in_flight_bytes_ = queued_bytes_;
-      queued_bytes_ = 0;
-    }
-    commit(batch);
     batch.clear();
-    in_flight_bytes_ = 0;
-  }
-}
-
-void JournalLedger::commit(std::vector<Queued>& batch) {
-  std::span<Queued> rest(batch);
-  while (!rest.empty()) {
-    std::size_t count = 0;
-    std::size_t bytes = 0;
-    while (count < rest.size() && count < ledger::kMaxBatchEntries &&
-           (count == 0 || bytes + rest[count].bytes <= max_batch_bytes_ / 2)) {
-      bytes += rest[count].bytes;
-      ++count;
+    std::unique_lock assemble(assemble_mutex_);
+    take_batch(batch);
+    if (batch.empty()) return;  // closing
+    std::uint64_t bytes = 0;
+    for (const Queued& item : batch) bytes += item.bytes;
+    Result<void> done =
+        poisoned_.load() ? std::unexpected(health().error()) : prepare(batch, prepared);
+    if (done) {
+      const std::lock_guard flushing(flush_mutex_);
+      assemble.unlock();
+      // The batch before may have failed while this one was prepared.
+      done = poisoned_.load() ? Result<void>(std::unexpected(health().error())) : flush(prepared);
+      if (!done) poison(done.error());
+    } else {
+      poison(done.error());
+      assemble.unlock();
     }
-    const std::span<Queued> part = rest.first(count);
-    rest = rest.subspan(count);
-    const std::uint64_t first = size_;
-    auto head = poisoned_.load()
-                    ? Result<std::shared_ptr<const SignedHead>>(std::unexpected(health().error()))
-                    : write_batch(part);
-    if (!head) {
-      poison(head.error());
+    in_flight_bytes_ -= bytes;
+    if (done) {
+      const std::shared_ptr<const SignedHead> head = std::move(prepared.head);
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        batch[i].done(
+            Acknowledgement{.index = prepared.first + i, .leaf = batch[i].leaf, .head = head});
+      }
+    } else {
       const Error why = health().error();
-      for (Queued& item : part) item.done(std::unexpected(why));
-      continue;
-    }
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      part[i].done(Acknowledgement{.index = first + i, .leaf = part[i].leaf, .head = *head});
+      for (Queued& item : batch) item.done(std::unexpected(why));
     }
   }
 }
 
-Result<std::shared_ptr<const SignedHead>> JournalLedger::write_batch(std::span<Queued> batch) {
-  const std::uint64_t first = size_;
-  const Digest root_before = root_;
-  leaves_.clear();
-  for (const Queued& item : batch) leaves_.push_back(item.leaf);
-  const ledger::Proof proof = TRY(tree_->append(leaves_));
-  const std::uint64_t size = first + batch.size();
+Result<void> JournalLedger::prepare(std::span<Queued> batch, Prepared& out) {
+  out.first = size_;
+  out.root_before = root_;
+  out.leaves.clear();
+  for (const Queued& item : batch) out.leaves.push_back(item.leaf);
+  const ledger::Proof proof = TRY(tree_->append(out.leaves));
+  const std::uint64_t size = out.first + batch.size();
   const Digest root = tree_->frontier().root();
-  TRY(parts_.signer->begin({.old_size = first,
+  TRY(parts_.signer->begin({.old_size = out.first,
                             .new_size = size,
                             .new_root = root,
                             .proof = proof,
-                            .flushed_size = first}));
+                            .flushed_size = flushed_size_.load()}));
   // The signer works meanwhile.
-  builder_.begin(first);
-  PendingBatch pending;
+  out.builder.begin(out.first);
+  out.pending = {};
+  out.aux.clear();
+  out.ended = 0;
+  std::uint64_t offset = kBatchHeader;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Submission& submission = batch[i].submission;
-    TRY(builder_.add_entry(submission.entry));
+    TRY(out.builder.add_entry(submission.entry));
+    offset += kEntryOverhead + submission.entry.size();
     for (AuxRecord& record : submission.aux) {
       const auto kind = static_cast<ledger::AuxKind>(record.kind);
-      if (kind == ledger::AuxKind::kKeySlot) set_entry_index(record.payload, first + i);
-      TRY(builder_.add_aux({.kind = kind, .payload = record.payload}));
+      if (kind == ledger::AuxKind::kKeySlot) set_entry_index(record.payload, out.first + i);
+      TRY(out.builder.add_aux({.kind = kind, .payload = record.payload}));
+      const Id128 id = TRY(aux_id(kind, record.payload));
+      out.aux.push_back({.id = id, .payload_bytes = record.payload.size()});
     }
-    if (submission.mark.step != ExchangeStep::kNone) {
-      pending.marks.push_back({.mark = submission.mark, .index = first + i});
-    }
+    const ExchangeStep step = submission.mark.step;
+    if (step == ExchangeStep::kNone) continue;
+    out.pending.marks.push_back({.mark = submission.mark, .index = out.first + i});
+    if (step == ExchangeStep::kOutcome || step == ExchangeStep::kAbort) ++out.ended;
   }
-  auto head = std::make_shared<SignedHead>();
-  head->note = TRY(parts_.signer->finish());
-  head->size = size;
-  head->root = root;
-  const ByteView bytes = TRY(builder_.seal(head->note));
-  pending.place =
-      TRY(journal_->write(bytes, first, static_cast<std::uint32_t>(batch.size()), root_before));
-  TRY(journal_->flush());
+  out.head = std::make_shared<SignedHead>();
+  out.head->note = TRY(parts_.signer->finish());
+  out.head->size = size;
+  out.head->root = root;
+  out.bytes = TRY(out.builder.seal(out.head->note));
+  offset += out.head->note.size();
+  for (AuxPlace& place : out.aux) {  // docs/formats/journal.md
+    place.state_offset = offset + 1;
+    place.payload_offset = offset + ledger::kAuxHeaderBytes;
+    offset += ledger::kAuxHeaderBytes + place.payload_bytes;
+  }
   size_ = size;
   root_ = root;
-  const bool has_aux =
-      std::ranges::any_of(batch, [](const Queued& item) { return !item.submission.aux.empty(); });
-  if (has_aux) {
-    const ledger::Batch written = TRY(ledger::decode_batch(bytes));
-    std::vector<AuxPlace> places = TRY(aux_places(written, pending.place.offset));
-    const std::lock_guard lock(pending.place.segment->mutex);
-    auto& all = pending.place.segment->aux;
-    all.insert(all.end(), places.begin(), places.end());
+  return {};
+}
+
+Result<void> JournalLedger::flush(Prepared& batch) {
+  const auto entries = static_cast<std::uint32_t>(batch.leaves.size());
+  batch.pending.place = TRY(journal_->write(batch.bytes, batch.first, entries, batch.root_before));
+  TRY(journal_->flush());
+  flushed_size_ = batch.head->size;
+  if (!batch.aux.empty()) {
+    Segment& segment = *batch.pending.place.segment;
+    const std::lock_guard lock(segment.mutex);
+    for (AuxPlace place : batch.aux) {
+      place.state_offset += batch.pending.place.offset;
+      place.payload_offset += batch.pending.place.offset;
+      segment.aux.push_back(place);
+    }
   }
-  std::uint64_t ended = 0;
-  for (const MarkedEntry& marked : pending.marks) {
-    const ExchangeStep step = marked.mark.step;
-    if (step == ExchangeStep::kOutcome || step == ExchangeStep::kAbort) ++ended;
-  }
-  open_intents_ -= std::min(ended, open_intents_.load());
-  pending.head = head;
+  open_intents_ -= std::min(batch.ended, open_intents_.load());
+  batch.pending.head = batch.head;
   const std::lock_guard lock(pending_mutex_);
-  pending_.push_back(std::move(pending));
-  head_ = head;
-  return std::shared_ptr<const SignedHead>(std::move(head));
+  pending_.push_back(std::move(batch.pending));
+  head_ = batch.head;
+  return {};
 }
 
 Result<std::vector<Acknowledgement>> JournalLedger::commit_together(
     std::vector<Submission> submissions) {
-  CANDOR_CHECK(!commit_thread_.joinable());
+  CANDOR_CHECK(!commit_threads_[0].joinable());
   std::vector<Queued> batch;
   std::vector<Acknowledgement> acknowledgements;
   for (Submission& submission : submissions) {
@@ -304,14 +334,16 @@ Result<std::vector<Acknowledgement>> JournalLedger::commit_together(
     item.leaf = ledger::hash_leaf(as_bytes(item.submission.entry));
     batch.push_back(std::move(item));
   }
-  const std::uint64_t first = size_;
-  const auto head = write_batch(batch);
-  if (!head) {
-    poison(head.error());
-    return std::unexpected(head.error());
+  Prepared prepared;
+  auto done = prepare(batch, prepared);
+  if (done) done = flush(prepared);
+  if (!done) {
+    poison(done.error());
+    return std::unexpected(done.error());
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    acknowledgements.push_back({.index = first + i, .leaf = batch[i].leaf, .head = *head});
+    acknowledgements.push_back(
+        {.index = prepared.first + i, .leaf = batch[i].leaf, .head = prepared.head});
   }
   return acknowledgements;
 }
@@ -344,15 +376,6 @@ Result<std::string> JournalLedger::read(std::uint64_t index) {
   return std::string(batch.entries[index - place->first_index]);
 }
 
-void JournalLedger::fail_queue(const Error& why) {
-  std::vector<Queued> left;
-  {
-    const std::lock_guard lock(queue_mutex_);
-    left.swap(queue_);
-  }
-  for (Queued& item : left) item.done(std::unexpected(why));
-}
-
 Result<void> JournalLedger::close_with(std::optional<Submission> last) {
   {
     const std::lock_guard lock(queue_mutex_);
@@ -367,7 +390,9 @@ Result<void> JournalLedger::close_with(std::optional<Submission> last) {
     closing_ = true;
   }
   queue_changed_.notify_all();
-  if (commit_thread_.joinable()) commit_thread_.join();
+  for (std::jthread& thread : commit_threads_) {
+    if (thread.joinable()) thread.join();
+  }
   publisher_thread_.request_stop();
   publisher_changed_.notify_all();
   if (publisher_thread_.joinable()) publisher_thread_.join();

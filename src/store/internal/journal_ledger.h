@@ -1,10 +1,18 @@
-// The ledger of one folder while it runs: group commit (commit thread), publication (publisher
+// The ledger of one folder while it runs: group commit (two commit threads), publication (publisher
 // thread, or whoever calls publish()). Built by recovery, which says where it stands.
 //
-// Locks, in the order in which they may be taken together: publication_mutex_, then one of
-// queue_mutex_, pending_mutex_, health_mutex_. The commit thread never takes publication_mutex_.
+// The commit threads are alike and take turns: one prepares a batch (tree, signature, bytes) while
+// the other one's batch is flushed, and acknowledges while the other flushes. assemble_mutex_ is
+// held from taking the queue until flush_mutex_ is had, so batches are flushed in the order of the
+// tree. A head may be signed before the one below it is flushed; neither is acknowledged before its
+// own flush returned, and after a failed flush nothing more is written.
+//
+// Locks, in the order in which they may be taken together: publication_mutex_; assemble_mutex_,
+// flush_mutex_; then one of queue_mutex_, pending_mutex_, health_mutex_. The commit threads never
+// take publication_mutex_.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -103,16 +111,30 @@ class JournalLedger final : public Ledger {
     std::size_t bytes = 0;
     Acknowledged done;
   };
-  struct Prepared;  // a batch on its way
+  // A batch on its way; each commit thread has one, reused.
+  struct Prepared {
+    ledger::BatchBuilder builder;
+    std::vector<Digest> leaves;
+    ByteView bytes;  // the builder's
+    std::uint64_t first = 0;
+    Digest root_before{};
+    std::shared_ptr<SignedHead> head;
+    PendingBatch pending;
+    std::vector<AuxPlace> aux;  // offsets in the batch
+    std::uint64_t ended = 0;
+  };
 
   JournalLedger(Parts parts, const LedgerOptions& options);
 
   [[nodiscard]] Result<void> admit(const Submission& submission, std::size_t bytes);
   void run_commits(const std::stop_token& stop);
   void run_publication(const std::stop_token& stop);
-  void commit(std::vector<Queued>& batch);
-  [[nodiscard]] Result<std::shared_ptr<const SignedHead>> write_batch(std::span<Queued> batch);
-  void fail_queue(const Error& why);
+  // Takes what is queued, at most one batch; empty when the log closes.
+  void take_batch(std::vector<Queued>& batch);
+  // assemble_mutex_ is held.
+  [[nodiscard]] Result<void> prepare(std::span<Queued> batch, Prepared& out);
+  // flush_mutex_ is held.
+  [[nodiscard]] Result<void> flush(Prepared& batch);
 
   [[nodiscard]] Result<void> publish_round(bool& more);
   [[nodiscard]] std::vector<PendingBatch> next_pending(bool& more) const;
@@ -136,11 +158,11 @@ class JournalLedger final : public Ledger {
   bool closing_ = false;
   bool commit_waits_ = false;
 
-  // The commit thread's.
-  ledger::BatchBuilder builder_;
-  std::vector<Digest> leaves_;
-  Digest root_{};
-  std::uint64_t size_ = 0;
+  std::mutex assemble_mutex_;
+  Digest root_{};           // assemble_mutex_: of all prepared batches
+  std::uint64_t size_ = 0;  // assemble_mutex_
+  std::mutex flush_mutex_;
+  std::atomic<std::uint64_t> flushed_size_{0};
 
   std::atomic<std::uint64_t> open_intents_{0};
   std::atomic<std::uint64_t> in_flight_bytes_{0};
@@ -160,7 +182,8 @@ class JournalLedger final : public Ledger {
 
   std::mutex publisher_mutex_;
   std::condition_variable_any publisher_changed_;
-  std::jthread commit_thread_, publisher_thread_;
+  std::array<std::jthread, 2> commit_threads_;
+  std::jthread publisher_thread_;
 };
 
 }  // namespace candor::store
