@@ -1,0 +1,53 @@
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from server import BIN, ROOT, SMOL, TINY, Candor  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes minutes; ./check --slow")
+
+
+def need(path, what):
+    if not pathlib.Path(path).exists():
+        pytest.skip(f"{what} is not there: {path}")
+
+
+def add_auditor(server):
+    server.run("key", "auditor")
+    return server
+
+
+@pytest.fixture(scope="session")
+def smol(tmp_path_factory):
+    """The default model, served to all tests that only ask."""
+    need(SMOL, "the default model (tools/default_model.sh .cache/models)")
+    with Candor(tmp_path_factory.mktemp("smol"), {"smollm2": SMOL}) as server:
+        yield add_auditor(server)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A model of a megabyte, served to all tests that only ask."""
+    need(TINY, "the tiny model")
+    with Candor(tmp_path_factory.mktemp("tiny"), {"tiny": TINY}) as server:
+        yield add_auditor(server)
+
+
+@pytest.fixture
+def own_tiny(tmp_path):
+    """A server of the test's own, not started yet."""
+    need(TINY, "the tiny model")
+    server = Candor(tmp_path / "own", {"tiny": TINY})
+    yield server
+    server.__exit__()
+
+
+@pytest.fixture(scope="session")
+def node():
+    folder = ROOT / ".cache" / "node"
+    need(folder / "node_modules", "Node's clients (tests/e2e/setup.sh)")
+    return folder
