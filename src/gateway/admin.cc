@@ -55,9 +55,9 @@ Result<std::int64_t> parse_time(std::string_view text) {
   char zone = 0;
   int end = 0;
   const std::string copy(text);
-  const int got = std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%c%n", &parts.tm_year,
-                              &parts.tm_mon, &parts.tm_mday, &parts.tm_hour, &parts.tm_min,
-                              &parts.tm_sec, &zone, &end);
+  const int got =
+      std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%c%n", &parts.tm_year, &parts.tm_mon,
+                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &zone, &end);
   if (got != 7 || zone != 'Z' || end != static_cast<int>(copy.size()) || parts.tm_year < 1970) {
     return fail(Code::kInvalidArgument, "a time is written like 2027-01-31T00:00:00Z");
   }
@@ -166,7 +166,8 @@ Task<void> Admin::handle(http::Call& call) {
         auto subject = co_await subject_of(services_, request.actor_name);
         if (subject) request.actor = *std::move(subject);
         const std::string& text = http.body.reveal();
-        auto parsed = json::parse(text.empty() ? "{}" : text, {.max_bytes = 1U << 20U, .max_depth = 8});
+        auto parsed =
+            json::parse(text.empty() ? "{}" : text, {.max_bytes = 1U << 20U, .max_depth = 8});
         if (!subject) {
           ready = std::unexpected(subject.error());
         } else if (!parsed || !parsed->is_object()) {
@@ -232,12 +233,13 @@ Task<Result<std::uint64_t>> Admin::record(const Request& request, std::string ve
 Task<Result<json::Value>> Admin::load(Request& request) {
   const auto name = json::get_string(request.body, "name");
   if (!name) co_return std::unexpected(name.error());
-  if (supervisor_ == nullptr) co_return fail(Code::kNotFound, "no model of this server is supervised");
+  if (supervisor_ == nullptr)
+    co_return fail(Code::kNotFound, "no model of this server is supervised");
   const std::string model(*name);
   const auto loaded = co_await supervisor_->load(model);
   if (!loaded) co_return std::unexpected(loaded.error());
-  const std::uint64_t index = CO_TRY(
-      co_await record(request, "model.load", model, optional_text(request.body, "reason")));
+  const std::uint64_t index =
+      CO_TRY(co_await record(request, "model.load", model, optional_text(request.body, "reason")));
   json::Object out;
   out["load"] = (*loaded)->load_id;
   out["index"] = number(index);
@@ -247,7 +249,8 @@ Task<Result<json::Value>> Admin::load(Request& request) {
 Task<Result<json::Value>> Admin::unload(Request& request) {
   const auto name = json::get_string(request.body, "name");
   if (!name) co_return std::unexpected(name.error());
-  if (supervisor_ == nullptr) co_return fail(Code::kNotFound, "no model of this server is supervised");
+  if (supervisor_ == nullptr)
+    co_return fail(Code::kNotFound, "no model of this server is supervised");
   const std::string model(*name);
   const auto done = co_await supervisor_->unload(model, std::chrono::milliseconds(30'000));
   if (!done) co_return std::unexpected(done.error());
@@ -261,7 +264,8 @@ Task<Result<json::Value>> Admin::unload(Request& request) {
 // ---- keys
 
 Task<Result<json::Value>> Admin::list_keys(Request& /*request*/) {
-  auto keys = co_await off_thread(services_.workers, [&] { return store_.state().list_api_keys(); });
+  auto keys =
+      co_await off_thread(services_.workers, [&] { return store_.state().list_api_keys(); });
   if (!keys) co_return std::unexpected(keys.error());
   json::Array list;
   for (const store::ApiKey& key : *keys) {
@@ -310,7 +314,8 @@ Task<Result<json::Value>> Admin::create_key(Request& request) {
     }
   }
   // The entry first: a key that stands in no entry must not exist, one too many in the log may.
-  const std::uint64_t index = CO_TRY(co_await record(request, "key.create", "", std::string(*name)));
+  const std::uint64_t index =
+      CO_TRY(co_await record(request, "key.create", "", std::string(*name)));
   auto created = co_await off_thread(
       services_.workers, [&, key_name = std::string(*name), expires, models]() mutable {
         return store_.state().create_api_key(key_name, expires, std::move(models),
@@ -331,8 +336,8 @@ Task<Result<json::Value>> Admin::revoke_key(Request& request) {
   const auto revoked =
       co_await off_thread(services_.workers, [&] { return store_.state().revoke_api_key(key); });
   if (!revoked) co_return std::unexpected(revoked.error());
-  const std::uint64_t index = CO_TRY(
-      co_await record(request, "key.revoke", key, optional_text(request.body, "reason")));
+  const std::uint64_t index =
+      CO_TRY(co_await record(request, "key.revoke", key, optional_text(request.body, "reason")));
   json::Object out;
   out["index"] = number(index);
   co_return json::Value(std::move(out));
@@ -345,10 +350,11 @@ Task<Result<json::Value>> Admin::add_auditor(Request& request) {
   if (!parsed) co_return std::unexpected(parsed.error());
   std::string name = optional_text(request.body, "label");
   if (name.empty()) name = "auditor";
-  const auto added = co_await off_thread(
-      services_.workers, [&] { return store_.keys().add_auditor(*parsed, name); });
+  const auto added = co_await off_thread(services_.workers,
+                                         [&] { return store_.keys().add_auditor(*parsed, name); });
   if (!added) co_return std::unexpected(added.error());
-  const std::uint64_t index = CO_TRY(co_await record(request, "key.auditor", "", std::string(*key)));
+  const std::uint64_t index =
+      CO_TRY(co_await record(request, "key.auditor", "", std::string(*key)));
   json::Object out;
   out["id"] = name;
   out["index"] = number(index);

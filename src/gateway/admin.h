@@ -1,6 +1,7 @@
-// Administration (docs/formats/admin-api.md; S15): its own Unix socket, admitted by peer credentials
-// (owner, group, root), never reachable from the inference listener. Each act that changes something
-// appends an entry before it answers. io thread only; what blocks runs on the workers.
+// Administration (docs/formats/admin-api.md; S15): its own Unix socket, admitted by peer
+// credentials (owner, group, root), never reachable from the inference listener. Each act that
+// changes something appends an entry before it answers. io thread only; what blocks runs on the
+// workers.
 #pragma once
 
 #include <functional>

@@ -55,17 +55,26 @@ json::Array promise_states(std::string_view mode, bool has_upstreams, bool confi
     item["why"] = why;
     out.emplace_back(std::move(item));
   };
-  const std::string_view against = service ? "also against this user: Candor runs as a service account"
-                                           : "against other users; this user's own account could "
-                                             "rewrite what no pin, receipt or witness holds";
-  add("P1", ledger_ok ? "held" : "refusing", ledger_ok ? "each byte waits for its entry"
-                                                        : "the ledger takes no entries, so nothing is answered");
+  const std::string_view against = service
+                                       ? "also against this user: Candor runs as a service account"
+                                       : "against other users; this user's own account could "
+                                         "rewrite what no pin, receipt or witness holds";
+  add("P1", ledger_ok ? "held" : "refusing",
+      ledger_ok ? "each byte waits for its entry"
+                : "the ledger takes no entries, so nothing is answered");
   add("P2", service ? "held" : "limited", against);
-  add("P3", service ? "held" : "limited", sealed ? against : "no content is kept, only commitments");
+  add("P3", service ? "held" : "limited",
+      sealed ? against : "no content is kept, only commitments");
   add("P4", "not yet", "this version has no detectors; nothing is withheld");
-  add("P5", has_upstreams ? "limited" : service ? "held" : "limited",
+  add("P5",
+      has_upstreams ? "limited"
+      : service     ? "held"
+                    : "limited",
       has_upstreams ? "an upstream engine may be reachable by others; close its network" : against);
-  add("P6", has_upstreams ? "limited" : confined ? "held" : "not held",
+  add("P6",
+      has_upstreams ? "limited"
+      : confined    ? "held"
+                    : "not held",
       has_upstreams ? "upstream engines run outside of our sandbox"
       : confined    ? "every loaded engine is confined, as measured"
                     : "an engine without its sandbox was allowed by the configuration");

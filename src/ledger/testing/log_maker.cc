@@ -150,14 +150,20 @@ void LogMaker::progress(std::uint64_t intent_index, std::uint64_t released_bytes
 }
 
 MadeExchange LogMaker::exchange(std::string_view question, std::string_view answer) {
+  return exchange_of(
+      transcript_of({{"messages/0/role", "user"}, {"messages/0/parts/0/text", question}}),
+      transcript_of({{"choices/0/role", "assistant"},
+                     {"choices/0/text", answer},
+                     {"choices/0/finish", "stop"}}));
+}
+
+MadeExchange LogMaker::exchange_of(Transcript request, Transcript answer) {
   MadeExchange made;
   Digest root;
   random.fill(root);
   made.root = Root(root);
-  made.request =
-      transcript_of({{"messages/0/role", "user"}, {"messages/0/parts/0/text", question}});
-  made.answer = transcript_of(
-      {{"choices/0/role", "assistant"}, {"choices/0/text", answer}, {"choices/0/finish", "stop"}});
+  made.request = std::move(request);
+  made.answer = std::move(answer);
   made.intent_index = intent();
   auto& intent_entry = std::get<Intent>(entries.back());
   made.id = intent_entry.exchange;

@@ -42,6 +42,8 @@ class LogMaker {
   void abort(std::uint64_t intent_index);
   void progress(std::uint64_t intent_index, std::uint64_t released_bytes);
   MadeExchange exchange(std::string_view question, std::string_view answer);
+  // Intent and outcome that commit to these transcripts.
+  MadeExchange exchange_of(Transcript request, Transcript answer);
   void rotate_key(std::uint64_t overlap);
   // A run of everything: start, load, n exchanges of mixed kinds, some side by side.
   void run(std::size_t exchanges);

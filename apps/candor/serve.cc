@@ -1,0 +1,413 @@
+// Wiring of the monitor. The order in open() matters: the signer first, while there is one thread;
+// then this process closes itself out of everything it does not need; then the store, threads,
+// engines and listeners. close() is the same backwards.
+#include "serve.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "crypto/hash.h"
+#include "gateway/admin.h"
+#include "gateway/gateway.h"
+#include "gateway/load_log.h"
+#include "gateway/workers.h"
+#include "output.h"
+#include "serve_options.h"
+#include "store/signer.h"
+
+namespace candor::cli {
+namespace {
+
+namespace asio = http::asio;
+using gateway::Task;
+
+constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::int64_t kRetentionEveryS = 3'600;
+
+// systemd's notification protocol (sd_notify(3)): one datagram to a Unix socket, "@" for abstract.
+void notify_service_manager(std::string_view message) {
+  const char* path =
+      ::getenv("NOTIFY_SOCKET");  // NOLINT(concurrency-mt-unsafe): set once, by systemd
+  if (path == nullptr || *path == '\0') return;
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  const std::string_view text(path);
+  if (text.size() >= sizeof name.sun_path) return;
+  text.copy(&name.sun_path[0], text.size());
+  if (name.sun_path[0] == '@') name.sun_path[0] = '\0';
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  (void)::sendto(fd, message.data(), message.size(), MSG_NOSIGNAL,
+                 reinterpret_cast<const sockaddr*>(&name),
+                 static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + text.size()));
+  ::close(fd);
+}
+
+class Monitor {
+ public:
+  Monitor(const config::Config& config, const ServeEnvironment& environment)
+      : config_(config), environment_(environment), paths_(config.data_dir) {}
+
+  [[nodiscard]] Result<void> open();
+  // Until it is told to stop. kDataLoss or kUnavailable: it had to.
+  [[nodiscard]] Result<void> run();
+
+ private:
+  [[nodiscard]] Result<std::unique_ptr<store::Signer>> start_signer() const;
+  [[nodiscard]] Result<void> open_listeners();
+  [[nodiscard]] Task<Result<gateway::ReloadReport>> reload();
+  [[nodiscard]] json::Object static_status() const;
+  [[nodiscard]] Task<void> watch_signals();
+  void poisoned(Code code);
+  [[nodiscard]] Task<void> tick();
+  [[nodiscard]] Task<void> shut_down();
+  void begin_stop(std::string_view reason);
+
+  config::Config config_;  // in force
+  const ServeEnvironment& environment_;
+  store::DataPaths paths_;
+  std::string_view mode_ = run_mode(::geteuid());
+  std::int64_t started_us_ = system_clock().wall_us();
+
+  asio::io_context io_{1};
+  asio::thread_pool workers_{2};
+  std::unique_ptr<store::Store> store_;
+  store::Signer* signer_ = nullptr;  // the store's
+  std::optional<gateway::AckQueue> acks_;
+  std::optional<gateway::LoadLog> loads_;
+  std::unique_ptr<engine::EngineSupervisor> supervisor_;
+  std::optional<gateway::Engines> engines_;
+  std::optional<gateway::Refusals> refusals_;
+  gateway::Metrics metrics_;
+  std::optional<gateway::Services> services_;
+  std::optional<gateway::Gateway> gateway_;
+  std::optional<gateway::Admin> admin_;
+  std::optional<http::PeerResolver> resolver_;
+  std::optional<http::Server> server_;
+  std::optional<http::Server> admin_server_;
+  asio::signal_set signals_{io_};
+  asio::steady_timer ticker_{io_};
+  std::string_view stop_reason_;  // empty: running
+  bool in_haste_ = false;         // asked twice: no grace
+  Result<void> ended_;
+};
+
+Result<std::unique_ptr<store::Signer>> Monitor::start_signer() const {
+  // In service mode the signer may run under a user of its own (S5); systemd names its socket.
+  const char* socket =
+      ::getenv("CANDOR_SIGNER_SOCKET");  // NOLINT(concurrency-mt-unsafe): one thread yet
+  if (socket != nullptr && *socket != '\0') {
+    struct stat found{};
+    if (::lstat(socket, &found) != 0) {
+      return fail(Code::kUnavailable, "CANDOR_SIGNER_SOCKET names no socket");
+    }
+    return store::connect_signer(socket, found.st_uid);
+  }
+  return store::start_signer_process(
+      {.binary = environment_.program_folder / "candor-signer", .folder = paths_.signer()});
+}
+
+Result<void> Monitor::open() {
+  auto signer = TRY(start_signer());
+  const auto restricted =
+      store::restrict_monitor(paths_, folder_grants(config_, environment_.program_folder));
+  if (!restricted) {
+    return std::unexpected(Error(restricted.error()).with_context("restricting the monitor"));
+  }
+  if (!restricted->signer_closed) log_warning("monitor.signer_folder_open");
+  signer_ = signer.get();
+  store::LedgerOptions ledger = ledger_options(config_, mode_, environment_.version);
+  ledger.on_poison = [this](const Error& error) {
+    asio::post(io_, [this, code = error.code()] { poisoned(code); });
+  };
+  store_ = TRY(store::Store::open(real_file_system(), config_.data_dir, std::move(signer), ledger,
+                                  key_options(config_), system_random(), system_clock()));
+  const store::RecoveryReport& recovery = store_->recovery();
+  log_info("store.opened", {{"new_log", recovery.new_log},
+                            {"size", recovery.previous_size},
+                            {"torn_bytes", recovery.torn_bytes},
+                            {"aborted", recovery.aborted}});
+
+  const gateway::Stamper stamp = [store = store_.get()] { return store->stamp(); };
+  acks_.emplace(io_, store_->ledger(), system_clock());
+  loads_.emplace(io_, *acks_, stamp, real_file_system(), paths_.state() / "probes.json");
+  engine::SupervisorOptions engines =
+      supervisor_options(config_, environment_.program_folder, paths_);
+  if (!engines.models.empty()) {
+    supervisor_ =
+        TRY(engine::EngineSupervisor::open(io_.get_executor(), std::move(engines), *loads_));
+  }
+  engines_.emplace(io_, supervisor_.get(), *acks_, stamp, system_random());
+  if (supervisor_) engines_->set_supervised(supervisor_->model_names());
+  TRY(engines_->set_upstreams(upstreams(config_)));
+  loads_->on_ended([this](const std::string& load) { engines_->forget_load(load); });
+
+  refusals_.emplace(*acks_, stamp, system_clock());
+  services_.emplace(gateway::Services{
+      .io = io_,
+      .workers = workers_,
+      .clock = system_clock(),
+      .random = system_random(),
+      .ledger = store_->ledger(),
+      .keys = store_->keys(),
+      .state = store_->state(),
+      .stamp = stamp,
+      .acks = *acks_,
+      .engines = *engines_,
+      .refusals = *refusals_,
+      .metrics = metrics_,
+      .settings = std::make_shared<const gateway::Settings>(TRY(gateway_settings(config_))),
+      .subjects = {},
+      .draining = false});
+  gateway_.emplace(*services_, gateway::standard_pipeline());
+  admin_.emplace(*gateway_, *store_, supervisor_.get(),
+                 gateway::AdminOptions{.owner_uid = ::geteuid(),
+                                       .owner_gid = ::getegid(),
+                                       .static_status = [this] { return static_status(); },
+                                       .reload = [this] { return reload(); },
+                                       .stop = [this] { begin_stop("admin"); }});
+  return open_listeners();
+}
+
+Result<void> Monitor::open_listeners() {
+  if (auto resolver = http::PeerResolver::open()) {
+    resolver_.emplace(*std::move(resolver));
+  } else {
+    log_warning("http.no_sock_diag");  // users on loopback then need keys
+  }
+  server_.emplace(io_, server_options(config_), *gateway_, system_clock(),
+                  resolver_ ? &*resolver_ : nullptr);
+  gateway_->set_server(&*server_);
+  if (config_.listen.tcp) {
+    TRY(server_->listen(http::TcpAddress{.address = config_.listen.tcp->address,
+                                         .port = config_.listen.tcp->port}));
+  }
+  if (!config_.listen.unix_socket.empty()) {
+    // Everybody who may reach it; who it is, the kernel says.
+    TRY(server_->listen(http::UnixAddress{
+        .path = config_.listen.unix_socket.string(), .mode = 0666, .group = std::nullopt}));
+  }
+  http::ServerOptions admin_options;
+  admin_options.max_connections = 64;
+  admin_server_.emplace(io_, admin_options, *admin_, system_clock(), nullptr);
+  return admin_server_->listen(http::UnixAddress{
+      .path = config_.listen.admin_socket.string(), .mode = 0660, .group = ::getegid()});
+}
+
+json::Object Monitor::static_status() const {
+  json::Object out;
+  out["version"] = environment_.version;
+  out["mode"] = mode_;
+  out["pid"] = static_cast<std::int64_t>(::getpid());
+  out["started"] = format_utc(started_us_);
+  out["data_dir"] = config_.data_dir.string();
+  json::Array listen;
+  if (config_.listen.tcp && server_) {
+    const config::TcpEndpoint& tcp = *config_.listen.tcp;
+    const bool v6 = tcp.address.find(':') != std::string::npos;
+    listen.emplace_back("http://" + (v6 ? "[" + tcp.address + "]" : tcp.address) + ":" +
+                        std::to_string(server_->port()));
+  }
+  out["listen"] = std::move(listen);
+  out["unix_socket"] = config_.listen.unix_socket.string();
+  out["admin_socket"] = config_.listen.admin_socket.string();
+  json::Array upstream_list;
+  for (const gateway::UpstreamConfig& upstream : upstreams(config_)) {
+    json::Object item;
+    item["name"] = upstream.name;
+    item["path"] = upstream.endpoint;
+    item["state"] = "upstream";
+    item["basis"] = "declared";
+    upstream_list.emplace_back(std::move(item));
+  }
+  out["upstreams"] = std::move(upstream_list);
+  json::Object limits;
+  limits["max_tokens"] = config_.limits.max_tokens;
+  limits["max_body_bytes"] = config_.limits.max_body_bytes;
+  limits["max_connections"] = config_.limits.max_connections;
+  limits["drain_seconds"] =
+      std::chrono::duration_cast<std::chrono::seconds>(config_.limits.drain_timeout).count();
+  out["limits"] = std::move(limits);
+  out["config_file"] = config_.file.string();
+  out["config"] = settings_json(config_);
+  json::Array warnings;
+  for (const std::string& warning : config_.warnings) warnings.emplace_back(warning);
+  out["warnings"] = std::move(warnings);
+  return out;
+}
+
+// All or nothing: everything that can be refused is made before anything is put in force.
+Task<Result<gateway::ReloadReport>> Monitor::reload() {
+  auto loaded = environment_.reload();
+  if (!loaded) co_return std::unexpected(loaded.error());
+  config::Config next = *std::move(loaded);
+  gateway::ReloadReport report;
+  for (const config::Change& change : config::diff(config_, next)) {
+    report.changed.push_back(change.key);
+    if (change.effect == config::Effect::kRestart) report.restart_needed.push_back(change.key);
+  }
+  auto settings = gateway_settings(next);
+  if (!settings) co_return std::unexpected(settings.error());
+  for (const gateway::UpstreamConfig& upstream : upstreams(next)) {
+    if (auto dialer = gateway::upstream_dialer(upstream.endpoint); !dialer) {
+      co_return std::unexpected(dialer.error());
+    }
+  }
+  const std::vector<engine::ModelConfig> models = supervised_models(next);
+  if (!models.empty() && !supervisor_) {
+    report.restart_needed.emplace_back("model");  // engines need their thread from the start
+  } else if (supervisor_) {
+    const auto done = co_await supervisor_->reconfigure(models);
+    if (!done) co_return std::unexpected(done.error());
+    engines_->set_supervised(supervisor_->model_names());
+  }
+  (void)engines_->set_upstreams(upstreams(next));  // checked above
+  services_->settings = std::make_shared<const gateway::Settings>(*std::move(settings));
+  set_log(next.log.level, next.log.format.value_or(
+                              ::isatty(STDERR_FILENO) == 1 ? LogFormat::kText : LogFormat::kJson));
+  // What takes a restart stays as it is, and is shown as it is.
+  config::Config in_force = config_;
+  in_force.models = next.models;
+  in_force.identity = next.identity;
+  in_force.limits = next.limits;
+  in_force.log = next.log;
+  in_force.content.retention = next.content.retention;
+  in_force.listen.hosts = next.listen.hosts;
+  in_force.listen.origins = next.listen.origins;
+  in_force.warnings = next.warnings;
+  for (std::size_t i = 0; i < in_force.settings.size(); ++i) {
+    if (in_force.settings[i].key->effect == config::Effect::kReload) {
+      in_force.settings[i] = next.settings.at(i);
+    }
+  }
+  config_ = std::move(in_force);
+  report.text = configuration_text(config_);
+  report.digest = crypto::sha256(as_bytes(report.text));
+  co_return report;
+}
+
+void Monitor::begin_stop(std::string_view reason) {
+  if (!stop_reason_.empty()) return;
+  stop_reason_ = reason;
+  services_->draining = true;
+  notify_service_manager("STOPPING=1");
+  asio::co_spawn(io_, shut_down(), asio::detached);
+}
+
+Task<void> Monitor::watch_signals() {
+  for (;;) {
+    const auto [ec, signal] = co_await signals_.async_wait(kAsTuple);
+    if (ec) co_return;
+    if (signal == SIGHUP) {
+      notify_service_manager("RELOADING=1");
+      const auto done = co_await admin_->reload("");
+      if (!done) {
+        log_error("configuration.not_reloaded", {{"code", done.error().code()}});
+        // The sentence names keys, files and lines of the operator's own configuration.
+        std::fprintf(stderr, "candor: the configuration stays as it was: %s\n",
+                     done.error().message().c_str());
+      }
+      notify_service_manager("READY=1");
+      continue;
+    }
+    if (!stop_reason_.empty()) {
+      in_haste_ = true;
+      asio::co_spawn(io_, server_->drain(std::chrono::milliseconds(0)), asio::detached);
+      continue;
+    }
+    begin_stop("signal");
+  }
+}
+
+// Everything is refused from now on (503), until a restart has verified the folder. A monitor
+// without its signer ends at once (S5).
+void Monitor::poisoned(Code code) {
+  log_error("ledger.poisoned", {{"code", code}, {"signer_alive", signer_->alive()}});
+  if (signer_->alive() || !stop_reason_.empty()) return;
+  ended_ = fail(Code::kUnavailable,
+                "the signer has ended, so nothing more can be put on record; start again");
+  begin_stop("signal");
+}
+
+Task<void> Monitor::tick() {
+  std::int64_t seconds = 0;
+  while (stop_reason_.empty()) {
+    ticker_.expires_after(std::chrono::seconds(1));
+    const auto [ec] = co_await ticker_.async_wait(kAsTuple);
+    if (ec) co_return;
+    refusals_->flush(/*all=*/false);
+    if (!signer_->alive()) poisoned(Code::kUnavailable);
+    if (config_.content.retention && ++seconds % kRetentionEveryS == 0) {
+      const std::int64_t age = std::chrono::microseconds(*config_.content.retention).count();
+      const auto removed = co_await gateway::off_thread(
+          workers_, [this, age] { return store_->retain_content(age); });
+      if (!removed) log_error("retention.failed", {{"code", removed.error().code()}});
+    }
+  }
+}
+
+Task<void> Monitor::shut_down() {
+  log_info("monitor.draining", {{"inflight", metrics_.inflight}});
+  co_await server_->drain(config_.limits.drain_timeout);
+  if (supervisor_) co_await supervisor_->stop();
+  co_await engines_->close_upstreams();
+  refusals_->flush(/*all=*/true);
+  co_await admin_server_->drain(std::chrono::milliseconds(100));
+  const auto closed =
+      co_await gateway::off_thread(workers_, [this] { return store_->close(stop_reason_); });
+  if (!closed && ended_) ended_ = std::unexpected(closed.error());
+  ticker_.cancel();
+  boost::system::error_code ignored;
+  signals_.cancel(ignored);
+  io_.stop();  // nothing that is left needs to be waited for
+}
+
+Result<void> Monitor::run() {
+  signals_.add(SIGTERM);
+  signals_.add(SIGINT);
+  signals_.add(SIGHUP);
+  asio::co_spawn(io_, watch_signals(), asio::detached);
+  asio::co_spawn(io_, tick(), asio::detached);
+  notify_service_manager("READY=1");
+  log_info("monitor.ready",
+           {{"port", static_cast<int>(server_->port())}, {"pid", static_cast<int>(::getpid())}});
+  if (config_.listen.tcp) {
+    const bool v6 = config_.listen.tcp->address.find(':') != std::string::npos;
+    std::fprintf(stderr, "candor: listening on http://%s%s%s:%u and %s\n", v6 ? "[" : "",
+                 config_.listen.tcp->address.c_str(), v6 ? "]" : "",
+                 static_cast<unsigned>(server_->port()), config_.listen.unix_socket.c_str());
+  }
+  io_.run();
+  workers_.join();
+  return ended_;
+}
+
+}  // namespace
+
+int run_serve(const config::Config& config, const ServeEnvironment& environment) {
+  ::umask(077);
+  ::signal(SIGPIPE, SIG_IGN);
+  Monitor monitor(config, environment);
+  Result<void> result = monitor.open();
+  if (result) result = monitor.run();
+  if (result) return kExitDone;
+  std::fprintf(stderr, "candor: %s\n", result.error().message().c_str());
+  return exit_code(result.error().code());
+}
+
+}  // namespace candor::cli

@@ -1,0 +1,207 @@
+#include "serve_options.h"
+
+#include <algorithm>
+#include <array>
+
+#include <pwd.h>
+
+#include "base/text.h"
+
+namespace candor::cli {
+namespace {
+
+Result<std::uint32_t> uid_of(const std::string& user) {
+  if (const auto number = parse_decimal(user); number && *number < 0xffff'ffffULL) {
+    return static_cast<std::uint32_t>(*number);
+  }
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4'096> buffer{};
+  if (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
+      found == nullptr) {
+    return fail(Code::kNotFound, "identity.os_users names '" + strip_controls(user) +
+                                     "', which is no user of this machine");
+  }
+  return static_cast<std::uint32_t>(found->pw_uid);
+}
+
+engine::Scheduling scheduling(config::Scheduling value) {
+  switch (value) {
+    case config::Scheduling::kIdle: return engine::Scheduling::kIdle;
+    case config::Scheduling::kBatch: return engine::Scheduling::kBatch;
+    case config::Scheduling::kOther: return engine::Scheduling::kOther;
+  }
+  return engine::Scheduling::kIdle;
+}
+
+std::int64_t microseconds(config::Milliseconds value) {
+  return std::chrono::microseconds(value).count();
+}
+
+}  // namespace
+
+Result<gateway::Settings> gateway_settings(const config::Config& config) {
+  gateway::Settings settings;
+  settings.parse.strict_fields = config.limits.strict_fields;
+  settings.parse.limits.max_body_bytes = config.limits.max_body_bytes;
+  settings.parse.limits.max_text_bytes = config.limits.max_body_bytes;
+  settings.parse.limits.max_messages = static_cast<std::size_t>(config.limits.max_messages);
+  settings.max_tokens = static_cast<std::uint32_t>(config.limits.max_tokens);
+  settings.max_waiting = static_cast<std::size_t>(config.limits.max_waiting);
+  settings.request_timeout = config.limits.request_timeout;
+  settings.first_token_timeout = config.engine.first_token_timeout;
+  settings.stall_timeout = config.engine.stall_timeout;
+  settings.progress_interval = config.ledger.progress_interval;
+  settings.progress_bytes = config.ledger.progress_bytes;
+  settings.inline_bytes = config.ledger.sealed_inline_max;
+  settings.require_key = config.identity.require_key;
+  for (const std::string& user : config.identity.os_users) {
+    if (user == "*") {
+      settings.all_os_users = true;
+    } else {
+      settings.os_uids.push_back(TRY(uid_of(user)));
+    }
+  }
+  settings.forwarder_uids = config.identity.forwarder_uids;
+  settings.browser = {.hosts = config.listen.hosts, .origins = config.listen.origins};
+  return settings;
+}
+
+http::ServerOptions server_options(const config::Config& config) {
+  http::ServerOptions options;
+  options.limits.header_bytes = static_cast<std::uint32_t>(config.limits.max_header_bytes);
+  options.limits.body_bytes = config.limits.max_body_bytes;
+  options.header_timeout = config.limits.header_timeout;
+  options.body_timeout = config.limits.body_timeout;
+  options.idle_timeout = config.limits.idle_timeout;
+  options.write_timeout = config.limits.write_timeout;
+  options.max_connections = static_cast<std::size_t>(config.limits.max_connections);
+  options.pipelined_bytes =
+      std::max<std::size_t>(options.pipelined_bytes, config.limits.max_header_bytes);
+  return options;
+}
+
+std::vector<engine::ModelConfig> supervised_models(const config::Config& config) {
+  std::vector<engine::ModelConfig> models;
+  for (const config::Model& model : config.models) {
+    if (!model.upstream.empty()) continue;
+    engine::ModelConfig out;
+    out.name = model.name;
+    out.path = model.path;
+    out.context_tokens = model.context_tokens;
+    out.slots = model.slots;
+    out.threads = model.threads;
+    out.memory_bytes = model.memory_bytes;
+    out.pinned = model.pinned;
+    out.extra_flags = model.flags;
+    models.push_back(std::move(out));
+  }
+  return models;
+}
+
+std::vector<gateway::UpstreamConfig> upstreams(const config::Config& config) {
+  std::vector<gateway::UpstreamConfig> out;
+  for (const config::Model& model : config.models) {
+    if (model.upstream.empty()) continue;
+    out.push_back({.name = model.name, .endpoint = model.upstream, .model = model.upstream_model});
+  }
+  return out;
+}
+
+engine::SupervisorOptions supervisor_options(const config::Config& config,
+                                             const Path& program_folder,
+                                             const store::DataPaths& paths) {
+  engine::SupervisorOptions options;
+  options.models = supervised_models(config);
+  options.engine_binary =
+      config.engine.binary.empty() ? program_folder / "candor-engine" : config.engine.binary;
+  options.foreign_engine = config.engine.foreign;
+  options.engine_manifest = options.engine_binary.parent_path() / "candor-engine.json";
+  options.inspect_binary = program_folder / "candor-inspect";
+  options.runtime_folder = paths.run();
+  options.store_folder = paths.models();
+  options.memory_budget_bytes = config.engine.memory_budget;
+  options.scheduling = scheduling(config.engine.scheduling);
+  options.confinement = config.engine.unconfined == config::Unconfined::kAllow
+                            ? engine::Confinement::kUnconfinedAllowed
+                            : engine::Confinement::kRequired;
+  options.load_deadline = config.engine.load_timeout;
+  options.stop_deadline = config.engine.stop_timeout;
+  options.kernel_probe = config.engine.kernel_probe;
+  options.model_probe_tokens = config.engine.model_probe_tokens;
+  return options;
+}
+
+store::LedgerOptions ledger_options(const config::Config& config, std::string_view mode,
+                                    std::string_view version) {
+  store::LedgerOptions options;
+  options.segment_bytes = config.ledger.segment_bytes;
+  options.min_free_bytes = config.ledger.reserve_bytes;
+  options.publish_every_us = microseconds(config.ledger.publish_interval);
+  options.mode = mode;
+  options.version = version;
+  return options;
+}
+
+store::KeyRing::Options key_options(const config::Config& config) {
+  store::KeyRing::Options options;
+  options.content = config.content.mode == config::ContentMode::kSealed
+                        ? store::ContentMode::kSealed
+                        : store::ContentMode::kNone;
+  options.inline_limit_bytes = config.ledger.sealed_inline_max;
+  options.epoch_us = microseconds(config.privacy.epoch);
+  return options;
+}
+
+std::vector<store::FolderGrant> folder_grants(const config::Config& config,
+                                              const Path& program_folder) {
+  using Rights = store::FolderGrant::Rights;
+  std::vector<store::FolderGrant> grants{{program_folder, Rights::kReadExecute},
+                                         {"/usr", Rights::kReadExecute},
+                                         {"/lib", Rights::kReadExecute},
+                                         {"/lib64", Rights::kReadExecute},
+                                         {"/etc", Rights::kRead},
+                                         {"/proc", Rights::kReadWrite},
+                                         {"/sys", Rights::kRead},
+                                         {"/dev", Rights::kReadWrite}};
+  if (!config.engine.binary.empty()) {
+    grants.push_back({config.engine.binary.parent_path(), Rights::kReadExecute});
+  }
+  if (!config.file.empty()) grants.push_back({config.file.parent_path(), Rights::kRead});
+  for (const config::Model& model : config.models) {
+    if (!model.path.empty()) grants.push_back({model.path.parent_path(), Rights::kRead});
+  }
+  return grants;
+}
+
+std::string_view run_mode(std::uint32_t uid) noexcept {
+  return uid > 0 && uid < 1'000 ? "service" : "own_user";
+}
+
+std::string configuration_text(const config::Config& config) {
+  std::string out;
+  for (const config::Setting& setting : config.settings) {
+    out.append(setting.key->name).append(" = ").append(setting.value).append("\n");
+  }
+  for (const config::Model& model : config.models) {
+    out.append("model ").append(model.name).append(" ").append(model.path.string());
+    out.append(model.upstream).append(" ").append(model.upstream_model).append("\n");
+  }
+  return out;
+}
+
+json::Array settings_json(const config::Config& config) {
+  json::Array out;
+  for (const config::Setting& setting : config.settings) {
+    json::Object item;
+    item["key"] = setting.key->name;
+    item["value"] = setting.value;
+    item["origin"] = setting.where;
+    item["applies"] =
+        setting.key->effect == config::Effect::kReload ? "at a reload" : "at a restart";
+    out.emplace_back(std::move(item));
+  }
+  return out;
+}
+
+}  // namespace candor::cli
