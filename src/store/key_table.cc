@@ -55,15 +55,27 @@ Result<std::unique_ptr<KeyTable>> KeyTable::open_for_reading(FileSystem& files, 
 
 Result<std::uint64_t> KeyTable::append(ByteView slots) {
   const std::lock_guard lock(mutex_);
+  TRY(check_whole());
   const std::uint64_t first = slots_;
-  TRY(file_->write_at(ledger::key_slot_offset(first), slots));
+  TRY(remember(file_->write_at(ledger::key_slot_offset(first), slots)));
   slots_ += slots.size() / ledger::kKeySlotBytes;
   return first;
 }
 
 Result<void> KeyTable::sync() {
   const std::lock_guard lock(mutex_);
-  return file_->sync();
+  TRY(check_whole());
+  return remember(file_->sync());
+}
+
+Result<void> KeyTable::check_whole() const {
+  if (!broken_) return {};
+  return fail(Code::kDataLoss, "the key table could not be written; a restart verifies it");
+}
+
+Result<void> KeyTable::remember(Result<void> done) {
+  if (!done) broken_ = true;
+  return done;
 }
 
 Result<ledger::KeySlot> KeyTable::read(std::uint64_t slot) {
@@ -79,7 +91,8 @@ Result<void> KeyTable::erase(std::uint64_t slot) {
   if (old.kind == ledger::SlotKind::kEmpty || old.state == ledger::SlotState::kErased) return {};
   const Bytes erased = ledger::erased_key_slot(old);
   const std::lock_guard lock(mutex_);
-  return file_->write_at(ledger::key_slot_offset(slot), erased);
+  TRY(check_whole());
+  return remember(file_->write_at(ledger::key_slot_offset(slot), erased));
 }
 
 std::uint64_t KeyTable::size() const {

@@ -52,6 +52,11 @@ class KeyTable {
   KeyTable(std::unique_ptr<File> file, std::uint64_t slots)
       : file_(std::move(file)), slots_(slots) {}
 
+  // With mutex_ held: after a failed write or sync nothing more is written (S6).
+  [[nodiscard]] Result<void> check_whole() const;
+  [[nodiscard]] Result<void> remember(Result<void> done);
+
+  bool broken_ = false;
   mutable std::mutex mutex_;
   std::unique_ptr<File> file_;
   std::uint64_t slots_;
