@@ -95,7 +95,9 @@ Result<void> Journal::remove_published(std::uint64_t published_size) {
       if (segments_.size() < 2 || segments_[1]->first_index > published_size) return {};
       oldest = segments_.front();
     }
+    // Durable one by one: a crash that kept an older removal back would leave a gap.
     TRY(files_.remove(oldest->path));
+    TRY(files_.sync_folder(folder_));
     const std::lock_guard lock(mutex_);
     segments_.pop_front();
   }

@@ -89,11 +89,11 @@ class Candor:
 
     @property
     def admin_socket(self):
-        return self.data / "admin.sock"
+        return self.data / "run" / "admin.sock"
 
     @property
     def api_socket(self):
-        return self.data / "api.sock"
+        return self.data / "run" / "api.sock"
 
     # --- life
     def command(self):

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 
 import anthropic
-import httpx
+import httpx2 as httpx  # what both clients of these versions take
 import openai
 import pytest
 

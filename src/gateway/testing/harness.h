@@ -81,9 +81,9 @@ class Harness : public testing::Test {
   void SetUp() override {
     ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
     store::DataPaths paths{Path(folder_)};
-    for (const Path& path : {paths.sealed(), paths.keys(), paths.state(), paths.run()}) {
-      ASSERT_OK(real_file_system().make_folders(path));
-    }
+    auto data = store::DataFolder::open(real_file_system(), Path(folder_));
+    ASSERT_OK(data);
+    data_.emplace(*std::move(data));
     auto table = store::KeyTable::open(real_file_system(), paths.key_table());
     ASSERT_OK(table);
     table_ = *std::move(table);
@@ -176,6 +176,7 @@ class Harness : public testing::Test {
   Metrics metrics_;
   Settings settings_;
   FakeUpstream upstream_{io_};
+  std::optional<store::DataFolder> data_;
   std::unique_ptr<store::KeyTable> table_;
   std::unique_ptr<store::StateDb> state_;
   std::unique_ptr<store::KeyRing> keys_;
