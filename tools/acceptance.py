@@ -87,7 +87,7 @@ def gtest_source(suite, test):
     parts = [p for p in suite.split("/") if not p.isdigit()]  # Prefix/Suite/0
     suite, test = parts[-1], test.split("/")[0]
     head = re.compile(r"TEST(_F|_P)?\(\s*%s\s*,\s*%s\s*\)" % (re.escape(suite), re.escape(test)))
-    for file in ROOT.glob("src/**/*_test.cc"):
+    for file in [*ROOT.glob("src/**/*_test.cc"), *ROOT.glob("apps/**/*_test.cc")]:
         text = file.read_text()
         found = head.search(text)
         if found:

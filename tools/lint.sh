@@ -19,7 +19,10 @@ if git grep -nE '/(work|tmp/x)/' -- . ':!tools/lint.sh'; then
   echo "a path of a build machine stands in the lines above"
   bad=1
 fi
-if [[ -f build/release/module_graph.txt ]]; then
-  python3 tools/includes.py build/release/module_graph.txt || bad=1
-fi
+for graph in build/check/module_graph.txt build/release/module_graph.txt; do
+  if [[ -f $graph ]]; then
+    python3 tools/includes.py "$graph" || bad=1
+    break
+  fi
+done
 exit "$bad"

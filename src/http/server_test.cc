@@ -342,7 +342,8 @@ TEST_F(ServerTest, UnixListenersHaveTheirModeAndReplaceStaleSockets) {
   ASSERT_EQ(::stat(path.c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 0777U, 0600U);
   {
-    Server second(io_, ServerOptions{}, handler_, clock_, nullptr);
+    asio::io_context never_run;
+    Server second(never_run, ServerOptions{}, handler_, clock_, nullptr);
     EXPECT_THAT(second.listen(UnixAddress{.path = path, .mode = 0600, .group = {}}),
                 HasCode(Code::kFailedPrecondition));
   }

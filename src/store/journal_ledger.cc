@@ -179,25 +179,23 @@ void JournalLedger::submit(Submission submission, Acknowledged done) {
       queued_bytes_ += item.bytes;
       // Counted here, so that intents in the queue have their outcomes' room reserved too.
       if (item.submission.mark.step == ExchangeStep::kIntent) ++open_intents_;
+      // Whoever put the first one in wakes a thread, which takes all.
+      wake = queue_.empty() && idle_commits_ > 0;
+      if (wake) --idle_commits_;
       queue_.push_back(std::move(item));
-      wake = commit_waits_;
-      commit_waits_ = false;
     } else {
       item.done(std::unexpected(admitted.error()));
       return;
     }
   }
-  if (wake) queue_changed_.notify_one();
+  if (!wake) return;
+  if (in_flight_bytes_.load() == 0) start_at_once();
+  queue_changed_.notify_one();
 }
 
-void JournalLedger::take_batch(std::vector<Queued>& batch) {
-  std::unique_lock lock(queue_mutex_);
-  while (queue_.empty() && !closing_) {
-    commit_waits_ = true;
-    queue_changed_.wait(lock);
-  }
-  commit_waits_ = false;
-  std::size_t bytes = 0;
+// queue_mutex_ and assemble_mutex_ are held.
+std::uint64_t JournalLedger::take_batch(std::vector<Queued>& batch) {
+  std::uint64_t bytes = 0;
   std::size_t count = 0;
   while (count < queue_.size() && count < ledger::kMaxBatchEntries &&
          (count == 0 || bytes + queue_[count].bytes <= max_batch_bytes_ / 2)) {
@@ -213,57 +211,105 @@ void JournalLedger::take_batch(std::vector<Queued>& batch) {
   }
   queued_bytes_ -= bytes;
   in_flight_bytes_ += bytes;
+  return bytes;
+}
+
+// With nothing under way the signer is asked from here, so that it works while a commit thread
+// wakes: one wake-up less before the flush.
+void JournalLedger::start_at_once() {
+  const std::unique_lock assemble(assemble_mutex_, std::try_to_lock);
+  if (!assemble || early_ || poisoned_.load()) return;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    early_work_.bytes = take_batch(early_work_.batch);
+    if (early_work_.batch.empty()) return;
+    early_ = true;
+  }
+  early_work_.started = start(early_work_.batch, early_work_.prepared);
+}
+
+// Waits for a batch and starts it, unless start_at_once() has; false when the log closes.
+// assemble_mutex_ is held on return.
+bool JournalLedger::next_batch(Assembly& work, std::unique_lock<std::mutex>& assemble) {
+  work.batch.clear();
+  for (;;) {
+    {
+      std::unique_lock lock(queue_mutex_);
+      while (queue_.empty() && !early_ && !closing_) {
+        idle_commits_ = std::min<std::size_t>(idle_commits_ + 1, commit_threads_.size());
+        queue_changed_.wait(lock);
+      }
+    }
+    assemble.lock();
+    {
+      const std::lock_guard lock(queue_mutex_);
+      if (early_) {
+        std::swap(work, early_work_);
+        early_ = false;
+        return true;
+      }
+      work.bytes = take_batch(work.batch);
+      if (work.batch.empty() && closing_) return false;
+    }
+    if (!work.batch.empty()) break;
+    assemble.unlock();  // the other thread took it
+  }
+  work.started = poisoned_.load() ? Result<void>(std::unexpected(health().error()))
+                                  : start(work.batch, work.prepared);
+  return true;
 }
 
 void JournalLedger::run_commits(const std::stop_token& /*stop*/) {
-  std::vector<Queued> batch;
-  Prepared prepared;
+  Assembly work;
   for (;;) {
-    batch.clear();
-    std::unique_lock assemble(assemble_mutex_);
-    take_batch(batch);
-    if (batch.empty()) return;  // closing
-    std::uint64_t bytes = 0;
-    for (const Queued& item : batch) bytes += item.bytes;
-    Result<void> done =
-        poisoned_.load() ? std::unexpected(health().error()) : prepare(batch, prepared);
+    std::unique_lock assemble(assemble_mutex_, std::defer_lock);
+    if (!next_batch(work, assemble)) return;
+    Result<void> done = std::move(work.started);
+    if (done) done = complete(work.batch, work.prepared);
     if (done) {
       const std::lock_guard flushing(flush_mutex_);
       assemble.unlock();
       // The batch before may have failed while this one was prepared.
-      done = poisoned_.load() ? Result<void>(std::unexpected(health().error())) : flush(prepared);
+      done = poisoned_.load() ? Result<void>(std::unexpected(health().error()))
+                              : flush(work.prepared);
       if (!done) poison(done.error());
     } else {
       poison(done.error());
       assemble.unlock();
     }
-    in_flight_bytes_ -= bytes;
+    in_flight_bytes_ -= work.bytes;
     if (done) {
-      const std::shared_ptr<const SignedHead> head = std::move(prepared.head);
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        batch[i].done(
-            Acknowledgement{.index = prepared.first + i, .leaf = batch[i].leaf, .head = head});
+      const std::shared_ptr<const SignedHead> head = std::move(work.prepared.head);
+      for (std::size_t i = 0; i < work.batch.size(); ++i) {
+        work.batch[i].done(Acknowledgement{
+            .index = work.prepared.first + i, .leaf = work.batch[i].leaf, .head = head});
       }
     } else {
       const Error why = health().error();
-      for (Queued& item : batch) item.done(std::unexpected(why));
+      for (Queued& item : work.batch) item.done(std::unexpected(why));
     }
   }
 }
 
-Result<void> JournalLedger::prepare(std::span<Queued> batch, Prepared& out) {
+Result<void> JournalLedger::start(std::span<Queued> batch, Prepared& out) {
   out.first = size_;
   out.root_before = root_;
   out.leaves.clear();
   for (const Queued& item : batch) out.leaves.push_back(item.leaf);
   const ledger::Proof proof = TRY(tree_->append(out.leaves));
-  const std::uint64_t size = out.first + batch.size();
-  const Digest root = tree_->frontier().root();
-  TRY(parts_.signer->begin({.old_size = out.first,
-                            .new_size = size,
-                            .new_root = root,
-                            .proof = proof,
-                            .flushed_size = flushed_size_.load()}));
+  out.head = std::make_shared<SignedHead>();
+  out.head->size = out.first + batch.size();
+  out.head->root = tree_->frontier().root();
+  size_ = out.head->size;
+  root_ = out.head->root;
+  return parts_.signer->begin({.old_size = out.first,
+                               .new_size = out.head->size,
+                               .new_root = out.head->root,
+                               .proof = proof,
+                               .flushed_size = flushed_size_.load()});
+}
+
+Result<void> JournalLedger::complete(std::span<Queued> batch, Prepared& out) {
   // The signer works meanwhile.
   out.builder.begin(out.first);
   out.pending = {};
@@ -286,10 +332,7 @@ Result<void> JournalLedger::prepare(std::span<Queued> batch, Prepared& out) {
     out.pending.marks.push_back({.mark = submission.mark, .index = out.first + i});
     if (step == ExchangeStep::kOutcome || step == ExchangeStep::kAbort) ++out.ended;
   }
-  out.head = std::make_shared<SignedHead>();
   out.head->note = TRY(parts_.signer->finish());
-  out.head->size = size;
-  out.head->root = root;
   out.bytes = TRY(out.builder.seal(out.head->note));
   offset += out.head->note.size();
   for (AuxPlace& place : out.aux) {  // docs/formats/journal.md
@@ -297,8 +340,6 @@ Result<void> JournalLedger::prepare(std::span<Queued> batch, Prepared& out) {
     place.payload_offset = offset + ledger::kAuxHeaderBytes;
     offset += ledger::kAuxHeaderBytes + place.payload_bytes;
   }
-  size_ = size;
-  root_ = root;
   return {};
 }
 
@@ -335,7 +376,8 @@ Result<std::vector<Acknowledgement>> JournalLedger::commit_together(
     batch.push_back(std::move(item));
   }
   Prepared prepared;
-  auto done = prepare(batch, prepared);
+  auto done = start(batch, prepared);
+  if (done) done = complete(batch, prepared);
   if (done) done = flush(prepared);
   if (!done) {
     poison(done.error());

@@ -7,6 +7,10 @@
 // tree. A head may be signed before the one below it is flushed; neither is acknowledged before its
 // own flush returned, and after a failed flush nothing more is written.
 //
+// With nothing under way submit() starts a batch itself (the tree grows, the signer is asked) and
+// leaves it to a commit thread, which takes it before anything else: one request to the signer is
+// out at a time.
+//
 // Locks, in the order in which they may be taken together: publication_mutex_; assemble_mutex_,
 // flush_mutex_; then one of queue_mutex_, pending_mutex_, health_mutex_. The commit threads never
 // take publication_mutex_.
@@ -129,10 +133,21 @@ class JournalLedger final : public Ledger {
   [[nodiscard]] Result<void> admit(const Submission& submission, std::size_t bytes);
   void run_commits(const std::stop_token& stop);
   void run_publication(const std::stop_token& stop);
-  // Takes what is queued, at most one batch; empty when the log closes.
-  void take_batch(std::vector<Queued>& batch);
-  // assemble_mutex_ is held.
-  [[nodiscard]] Result<void> prepare(std::span<Queued> batch, Prepared& out);
+  // What a commit thread, or submit() for it, has begun.
+  struct Assembly {
+    std::vector<Queued> batch;
+    Prepared prepared;
+    std::uint64_t bytes = 0;
+    Result<void> started;
+  };
+  // Takes what is queued, at most one batch; its bytes.
+  [[nodiscard]] std::uint64_t take_batch(std::vector<Queued>& batch);
+  void start_at_once();
+  [[nodiscard]] bool next_batch(Assembly& work, std::unique_lock<std::mutex>& assemble);
+  // assemble_mutex_ is held. The tree takes the batch and the signer is asked; then the batch's
+  // bytes are made and the signature is taken.
+  [[nodiscard]] Result<void> start(std::span<Queued> batch, Prepared& out);
+  [[nodiscard]] Result<void> complete(std::span<Queued> batch, Prepared& out);
   // flush_mutex_ is held.
   [[nodiscard]] Result<void> flush(Prepared& batch);
 
@@ -156,10 +171,12 @@ class JournalLedger final : public Ledger {
   std::vector<Queued> queue_;
   std::uint64_t queued_bytes_ = 0;
   bool closing_ = false;
-  bool commit_waits_ = false;
+  std::size_t idle_commits_ = 0;  // commit threads that wait for a batch and are not yet woken
 
   std::mutex assemble_mutex_;
-  Digest root_{};           // assemble_mutex_: of all prepared batches
+  bool early_ = false;  // early_work_ is begun; written with queue_mutex_ held too
+  Assembly early_work_;
+  Digest root_{};           // assemble_mutex_: of all started batches
   std::uint64_t size_ = 0;  // assemble_mutex_
   std::mutex flush_mutex_;
   std::atomic<std::uint64_t> flushed_size_{0};
