@@ -1,5 +1,5 @@
 // Whole logs: lawful ones verify, and each rule of docs/formats/entries.md is broken once, validly
-// re-signed, and named with its place. The broad mutations are in mutations_test.cc.
+// re-signed, and named with its place. The broad mutations are in mutation_test.cc.
 #include "ledger/log_verify.h"
 
 #include <gmock/gmock.h>
