@@ -240,7 +240,7 @@ FileMutation mutate_file(const Lawful& lawful, Draw& draw) {
 TEST(MutationTest, A19_ChangedCutSwappedAndRemovedFilesAreFound) {
   Draw draw(19);
   std::size_t found = 0, room = 0, erased = 0;
-  while (found + room + erased < share(4)) {
+  while (found < share(4)) {
     const Lawful& lawful = draw_log(draw);
     FileMutation mutation = mutate_file(lawful, draw);
     if (same(mutation.folder, lawful.folder)) continue;
@@ -392,7 +392,14 @@ TEST(MutationTest, A19_ChangedDroppedSwappedAndDoubledEntriesAreFoundWhoeverSign
                   report->fault->index == first / kTileWidth * kTileWidth)
           << what << ": " << report->fault->what << " at " << report->fault->index;
     }
-    if (report->fault) EXPECT_GE(report->fault->index, first / kTileWidth * kTileWidth) << what;
+    if (report->fault && report->fault->what == "the log is not of the key given") {
+      // Cut off before the key changed: of the log as a whole. The pin says what happened.
+      EXPECT_TRUE(std::ranges::any_of(report->findings, [](const Finding& f) {
+        return f.standing == Standing::kFails && f.what.contains("the log was ");
+      })) << what;
+    } else if (report->fault) {
+      EXPECT_GE(report->fault->index, first / kTileWidth * kTileWidth) << what;
+    }
     if (!report->fault) ++decodable;  // every rule held: the pin alone told
     ++found[i % 4];
     ++i;
@@ -548,7 +555,7 @@ bool proves_the_same(const MadeReceipt& made, const Receipt& changed, bool key_i
   return *format_receipt(rest) == *format_receipt(made.receipt);
 }
 
-void change_every_byte(bool all_is_held) {
+void expect_no_byte_changes_what_is_proven(bool all_is_held) {
   const MadeReceipt made;
   const ReceiptQuestion question = all_is_held ? made.strict() : made.question;
   const std::string text = *format_receipt(made.receipt);
@@ -599,11 +606,11 @@ void change_every_byte(bool all_is_held) {
 }
 
 TEST(MutationTest, S1_EveryByteOfAReceiptIsRefusedOrProvesTheSameToWhoHoldsTheKey) {
-  change_every_byte(true);
+  expect_no_byte_changes_what_is_proven(true);
 }
 
 TEST(MutationTest, S1_EveryByteOfAReceiptIsRefusedOrProvesTheSameWithNothingHeld) {
-  change_every_byte(false);
+  expect_no_byte_changes_what_is_proven(false);
 }
 
 }  // namespace
