@@ -113,7 +113,13 @@ void collect_flags(const std::vector<NameValue>& flags, Collected& into) {
     }
     const Key* key = find_key(name);
     if (key == nullptr || name.starts_with("model.")) {
-      into.problems.push_back(fmt::format("command line: unknown key '{}'", shown(name)));
+      std::vector<std::string_view> known;
+      for (const Key& one : keys()) known.emplace_back(one.name);
+      const std::string_view nearest = nearest_name(name, known);
+      into.problems.push_back(
+          nearest.empty() ? fmt::format("command line: unknown key '{}'", shown(name))
+                          : fmt::format("command line: unknown key '{}'; did you mean '{}'?",
+                                        shown(name), nearest));
       continue;
     }
     set(*key, value, Origin::kFlag, "command line", into);
