@@ -103,7 +103,6 @@ class Monitor {
   asio::signal_set signals_{io_};
   asio::steady_timer ticker_{io_};
   std::string_view stop_reason_;  // empty: running
-  bool in_haste_ = false;         // asked twice: no grace
   Result<void> ended_;
 };
 
@@ -118,6 +117,8 @@ Result<std::unique_ptr<store::Signer>> Monitor::start_signer() const {
     }
     return store::connect_signer(socket, found.st_uid);
   }
+  // Made here, so that it is there when this process looks whether it is closed to it.
+  TRY(real_file_system().make_folders(paths_.signer()));
   return store::start_signer_process(
       {.binary = environment_.program_folder / "candor-signer", .folder = paths_.signer()});
 }
@@ -125,7 +126,7 @@ Result<std::unique_ptr<store::Signer>> Monitor::start_signer() const {
 Result<void> Monitor::open() {
   auto signer = TRY(start_signer());
   const auto restricted =
-      store::restrict_monitor(paths_, folder_grants(config_, environment_.program_folder));
+      store::restrict_monitor(paths_, TRY(folder_grants(config_, environment_.program_folder)));
   if (!restricted) {
     return std::unexpected(Error(restricted.error()).with_context("restricting the monitor"));
   }
@@ -326,8 +327,7 @@ Task<void> Monitor::watch_signals() {
       continue;
     }
     if (!stop_reason_.empty()) {
-      in_haste_ = true;
-      asio::co_spawn(io_, server_->drain(std::chrono::milliseconds(0)), asio::detached);
+      server_->hasten();  // asked twice: no grace
       continue;
     }
     begin_stop("signal");
