@@ -12,6 +12,7 @@ class Upstream:
         self.go = threading.Semaphore(0)
         self.begun = threading.Semaphore(0)  # one for each stream whose first word is out
         self.requests = []
+        self.hold_whole = False  # answers that are not streamed wait for release() too
         upstream = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -27,6 +28,8 @@ class Upstream:
             def do_POST(self):
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 upstream.requests.append(asked)
+                if upstream.hold_whole and not asked.get("stream"):
+                    upstream.go.acquire(timeout=120)
                 try:
                     upstream.stream(self, asked) if asked.get("stream") else self.whole(upstream.answer(asked))
                 except OSError:  # the monitor has hung up
