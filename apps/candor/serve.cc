@@ -69,6 +69,8 @@ class Monitor {
 
  private:
   [[nodiscard]] Result<std::unique_ptr<store::Signer>> start_signer() const;
+  [[nodiscard]] Result<void> open_store();
+  [[nodiscard]] Result<void> open_services();
   [[nodiscard]] Result<void> open_listeners();
   [[nodiscard]] Task<Result<gateway::ReloadReport>> reload();
   [[nodiscard]] json::Object static_status() const;
@@ -124,6 +126,23 @@ Result<std::unique_ptr<store::Signer>> Monitor::start_signer() const {
 }
 
 Result<void> Monitor::open() {
+  if (auto opened = open_store(); !opened) {
+    // What the operator can do about a disk; damage brings its own advice.
+    std::string what = opened.error().message();
+    if (opened.error().code() == Code::kResourceExhausted) {
+      what += ". Make room on the disk that holds " + config_.data_dir.string() +
+              " and start again: nothing that was acknowledged is lost";
+    } else if (opened.error().code() == Code::kPermissionDenied) {
+      what += ". Candor must be able to write in " + config_.data_dir.string() +
+              ", as this user and on a file system mounted for writing; nothing was changed";
+    }
+    return fail(opened.error().code(), std::move(what));
+  }
+  return open_services();
+}
+
+// The signer first, while there is one thread; then the restriction; then the store.
+Result<void> Monitor::open_store() {
   auto signer = TRY(start_signer());
   const auto restricted =
       store::restrict_monitor(paths_, TRY(folder_grants(config_, environment_.program_folder)));
@@ -143,7 +162,10 @@ Result<void> Monitor::open() {
                             {"size", recovery.previous_size},
                             {"torn_bytes", recovery.torn_bytes},
                             {"aborted", recovery.aborted}});
+  return {};
+}
 
+Result<void> Monitor::open_services() {
   const gateway::Stamper stamp = [store = store_.get()] { return store->stamp(); };
   acks_.emplace(io_, store_->ledger(), system_clock());
   loads_.emplace(io_, *acks_, stamp, real_file_system(), paths_.state() / "probes.json");
