@@ -270,8 +270,8 @@ void JournalLedger::run_commits(const std::stop_token& /*stop*/) {
       const std::lock_guard flushing(flush_mutex_);
       assemble.unlock();
       // The batch before may have failed while this one was prepared.
-      done = poisoned_.load() ? Result<void>(std::unexpected(health().error()))
-                              : flush(work.prepared);
+      done =
+          poisoned_.load() ? Result<void>(std::unexpected(health().error())) : flush(work.prepared);
       if (!done) poison(done.error());
     } else {
       poison(done.error());
