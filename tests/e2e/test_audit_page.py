@@ -5,6 +5,7 @@ showed. All blocks share one folder and one server. The exit code must be N (0 w
 shown line must stand in what the commands print, in that order. Numbers, times, digests and keys differ
 from run to run, so they are compared as N and X; `…` stands for anything, whole lines too.
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -79,8 +80,10 @@ def complaint(block, folder, environment):
     try:
         printed, _ = process.communicate(timeout=120)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # what the block left in the background too
         return f"not done after 120 s: {block.name}\n{block.commands}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what a failed block left in the background
     said = f"{block.name}\n{block.commands}--- printed\n{printed}"
     if process.returncode != block.exit:
         return f"exit {process.returncode}, the page says {block.exit}: {said}"
