@@ -42,25 +42,31 @@ class UpperNodes final : public NodeSink {
   std::vector<std::vector<Digest>> levels_;
 };
 
+struct TileFile {
+  TileId id;  // with the width that the file's own name says
+  Bytes bytes;
+};
+
 // A tile or bundle of a tree of that size: the partial file, or the full one that took its place.
-Result<Bytes> read_tile(LogFolder& folder, TileId id) {
+Result<TileFile> read_tile(LogFolder& folder, const TileId& id) {
   auto bytes = folder.read(tile_path(id));
-  if (bytes || bytes.error().code() != Code::kNotFound || id.width == kTileWidth) return bytes;
+  if (bytes) return TileFile{.id = id, .bytes = *std::move(bytes)};
+  if (bytes.error().code() != Code::kNotFound || id.width == kTileWidth) {
+    return std::unexpected(bytes.error());
+  }
   TileId full = id;
   full.width = kTileWidth;
   auto whole = folder.read(tile_path(full));
-  if (!whole && whole.error().code() == Code::kNotFound) return bytes;
-  return whole;
+  if (whole) return TileFile{.id = full, .bytes = *std::move(whole)};
+  return std::unexpected(whole.error().code() == Code::kNotFound ? bytes.error() : whole.error());
 }
 
-// As many entries as the tree has, from a bundle that may be the full one of a later tree.
-Result<std::vector<std::string_view>> take_entries(ByteView bundle, unsigned width) {
-  auto entries = decode_bundle(bundle, width);
-  if (entries || width == kTileWidth) return entries;
-  auto full = decode_bundle(bundle, kTileWidth);
-  if (!full) return entries;
-  full->resize(width);
-  return full;
+// Nothing when a tile of hashes has the length that its name says.
+std::string wrong_length(const TileFile& tile) {
+  const std::size_t expected = tile.id.width * kHashBytes;
+  if (tile.bytes.size() == expected) return {};
+  return tile_path(tile.id) + " has " + std::to_string(tile.bytes.size()) + " bytes, not " +
+         std::to_string(expected);
 }
 
 DecodedBundle decode_one(LogFolder& folder, std::uint64_t index, std::uint64_t size) {
@@ -89,18 +95,15 @@ DecodedBundle decode_one(LogFolder& folder, std::uint64_t index, std::uint64_t s
     }
     return broken(first, tile_path(tile_id) + " is missing");
   }
-  if (tile->size() != width * kHashBytes && tile->size() != kTileWidth * kHashBytes) {
-    return broken(first, tile_path(tile_id) + " has " + std::to_string(tile->size()) +
-                             " bytes, not " + std::to_string(width * kHashBytes));
-  }
-  const auto texts = take_entries(*bundle, width);
-  if (!texts) return broken(first, tile_path(bundle_id) + ": " + texts.error().message());
+  if (auto wrong = wrong_length(*tile); !wrong.empty()) return broken(first, std::move(wrong));
+  const auto texts = decode_bundle(bundle->bytes, bundle->id.width);
+  if (!texts) return broken(first, tile_path(bundle->id) + ": " + texts.error().message());
   out.leaves.reserve(width);
   out.entries.reserve(width);
   for (unsigned i = 0; i < width; ++i) {
     const std::string_view text = (*texts)[i];
     const Digest leaf = hash_leaf(as_bytes(text));
-    if (std::memcmp(leaf.data(), tile->data() + (i * kHashBytes), kHashBytes) != 0) {
+    if (std::memcmp(leaf.data(), tile->bytes.data() + (i * kHashBytes), kHashBytes) != 0) {
       return broken(first + i, tile_path(bundle_id) + " and " + tile_path(tile_id) +
                                    " disagree: the entry or its hash was changed");
     }
@@ -147,7 +150,11 @@ class LogVerification {
   Result<void> read_checkpoint() {
     const auto bytes = folder_.read("checkpoint");
     if (bytes) {
-      published_ = TRY(parse_signed_checkpoint(as_text(*bytes)));
+      auto published = parse_signed_checkpoint(as_text(*bytes));
+      if (!published) {
+        return fail(published.error().code(), "checkpoint: " + published.error().message());
+      }
+      published_ = *std::move(published);
       origin_ = published_->head.origin;
       report_.published = published_->head;
       report_.head = published_->head;
@@ -222,13 +229,13 @@ class LogVerification {
           broken("P2", first * step, tile_path(id) + " is missing");
           return {};
         }
-        if (tile->size() < width * kHashBytes) {
-          broken("P2", first * step, tile_path(id) + " is too short");
+        if (auto wrong = wrong_length(*tile); !wrong.empty()) {
+          broken("P2", first * step, std::move(wrong));
           return {};
         }
         for (unsigned i = 0; i < width; ++i) {
-          if (std::memcmp(tile->data() + (i * kHashBytes), nodes[first + i].data(), kHashBytes) !=
-              0) {
+          if (std::memcmp(tile->bytes.data() + (i * kHashBytes), nodes[first + i].data(),
+                          kHashBytes) != 0) {
             broken("P2", (first + i) * step,
                    tile_path(id) + " does not hold the hash of entries " +
                        std::to_string((first + i) * step) + " to " +

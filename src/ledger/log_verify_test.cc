@@ -1,5 +1,5 @@
 // Whole logs: lawful ones verify, and each rule of docs/formats/entries.md is broken once, validly
-// re-signed, and named with its place. The broad mutations are in mutations_test.cc.
+// re-signed, and named with its place. The broad mutations are in mutation_test.cc.
 #include "ledger/log_verify.h"
 
 #include <gmock/gmock.h>
@@ -98,6 +98,34 @@ TEST(LogVerifyTest, JournalThatOverlapsThePublishedPartIsNoFault) {
   const LogReport report = verify(folder);
   EXPECT_FALSE(report.fault) << report.fault->what;
   EXPECT_EQ(report.head.size, log.texts.size());
+}
+
+TEST(LogVerifyTest, A19_TilesOfAnotherLengthThanTheirNamesSayAreFound) {
+  LogMaker log(13);
+  log.run(130);
+  ASSERT_GT(log.texts.size(), 256U);
+  MemoryFolder lawful;
+  publish(lawful, log.texts, log.signed_head(log.texts.size()));
+  for (const auto& [path, bytes] : lawful.files) {
+    if (path == "checkpoint") continue;
+    for (const std::size_t more : {1U, 32U, 8192U - 32U}) {
+      MemoryFolder folder = lawful;
+      folder.files[path].resize(bytes.size() + more);
+      const LogReport report = verify(folder);
+      ASSERT_TRUE(report.fault) << path << " and " << more;
+      EXPECT_THAT(report.fault->what, HasSubstr(path));
+    }
+  }
+}
+
+TEST(LogVerifyTest, AMalformedCheckpointIsNamed) {
+  LogMaker log(14);
+  log.run(1);
+  MemoryFolder folder;
+  publish(folder, log.texts, "no note");
+  const auto report = verify_log(folder, {});
+  EXPECT_THAT(report, HasCode(Code::kInvalidArgument));
+  EXPECT_THAT(report.error().message(), HasSubstr("checkpoint: "));
 }
 
 TEST(LogVerifyTest, S4_RollbackIsFoundAgainstAPinAndAnnouncedWithoutOne) {

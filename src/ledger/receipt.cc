@@ -10,7 +10,7 @@ namespace {
 
 constexpr json::Limits kExtraLimits{.max_bytes = kMaxTlogProofBytes, .max_depth = 8};
 constexpr json::Limits kPinLimits{.max_bytes = 4096, .max_depth = 2};
-constexpr std::size_t kMaxProofHashes = 64;
+constexpr std::size_t kMaxProofHashes = 63;
 constexpr std::size_t kMaxOpenedFields = 65'536;
 
 std::unexpected<Error> bad(std::string what) {
@@ -28,7 +28,7 @@ Result<std::uint64_t> get_decimal(const json::Object& object, std::string_view k
 json::Object opening_json(const ReceiptOpening& opening) {
   json::Array fields;
   for (const FieldCommitment& field : opening.fields) {
-    fields.push_back(json::Array{field.path.c_str(), to_base64(field.value).c_str()});
+    fields.push_back(json::Array{json::Value(field.path), json::Value(to_base64(field.value))});
   }
   json::Object out;
   out["fields"] = std::move(fields);

@@ -58,6 +58,24 @@ TEST_F(ReceiptTest, S1_VerifiesForItsRequestAndAnswer) {
               Contains(Field(&Finding::what, HasSubstr("this is the answer that was logged"))));
 }
 
+TEST_F(ReceiptTest, APathWithAZeroCharacterIsWrittenWhole) {
+  using namespace std::string_literals;
+  receipt.received->fields.front().path = "tools/a\0b"s;
+  const auto text = format_receipt(receipt);
+  ASSERT_OK(text);
+  EXPECT_EQ(parse_receipt(*text)->received->fields.front().path, "tools/a\0b"s);
+}
+
+TEST_F(ReceiptTest, AProofHoldsAtMost63Hashes) {
+  receipt.intent_proof.assign(63, Digest{});
+  EXPECT_THAT(parse_receipt(*format_receipt(receipt)), IsOk());
+  receipt.intent_proof.emplace_back();
+  EXPECT_THAT(parse_receipt(*format_receipt(receipt)), HasCode(Code::kInvalidArgument));
+  receipt.intent_proof.clear();
+  receipt.outcome_proof.assign(64, Digest{});
+  EXPECT_THAT(parse_receipt(*format_receipt(receipt)), HasCode(Code::kInvalidArgument));
+}
+
 TEST_F(ReceiptTest, S1_FailsForAnotherTextAndForAnotherExchangesReceipt) {
   const Transcript longer = transcript_of({{"choices/0/role", "assistant"},
                                            {"choices/0/text", "Paris!"},

@@ -6,7 +6,7 @@ namespace candor::ledger {
 namespace {
 
 constexpr std::string_view kHeader = "c2sp.org/tlog-proof@v1\n";
-constexpr std::size_t kMaxHashes = 64;
+constexpr std::size_t kMaxHashes = 63;
 
 }  // namespace
 
