@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Style that a machine can check: clang-format, the module graph's includes, file sizes.
+# Style that a machine can check: clang-format, the module graph's includes, file sizes, what documents name.
 # usage: tools/lint.sh [--fix]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,6 +19,7 @@ if git grep -nE '/(work|tmp/x)/' -- . ':!tools/lint.sh'; then
   echo "a path of a build machine stands in the lines above"
   bad=1
 fi
+python3 tools/docs.py || bad=1
 for graph in build/check/module_graph.txt build/release/module_graph.txt; do
   if [[ -f $graph ]]; then
     python3 tools/includes.py "$graph" || bad=1

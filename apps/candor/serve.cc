@@ -69,6 +69,8 @@ class Monitor {
 
  private:
   [[nodiscard]] Result<std::unique_ptr<store::Signer>> start_signer() const;
+  [[nodiscard]] Result<void> open_store();
+  [[nodiscard]] Result<void> open_services();
   [[nodiscard]] Result<void> open_listeners();
   [[nodiscard]] Task<Result<gateway::ReloadReport>> reload();
   [[nodiscard]] json::Object static_status() const;
@@ -103,7 +105,6 @@ class Monitor {
   asio::signal_set signals_{io_};
   asio::steady_timer ticker_{io_};
   std::string_view stop_reason_;  // empty: running
-  bool in_haste_ = false;         // asked twice: no grace
   Result<void> ended_;
 };
 
@@ -118,14 +119,33 @@ Result<std::unique_ptr<store::Signer>> Monitor::start_signer() const {
     }
     return store::connect_signer(socket, found.st_uid);
   }
+  // Made here, so that it is there when this process looks whether it is closed to it.
+  TRY(real_file_system().make_folders(paths_.signer()));
   return store::start_signer_process(
       {.binary = environment_.program_folder / "candor-signer", .folder = paths_.signer()});
 }
 
 Result<void> Monitor::open() {
+  if (auto opened = open_store(); !opened) {
+    // What the operator can do about a disk; damage brings its own advice.
+    std::string what = opened.error().message();
+    if (opened.error().code() == Code::kResourceExhausted) {
+      what += ". Make room on the disk that holds " + config_.data_dir.string() +
+              " and start again: nothing that was acknowledged is lost";
+    } else if (opened.error().code() == Code::kPermissionDenied) {
+      what += ". Candor must be able to write in " + config_.data_dir.string() +
+              ", as this user and on a file system mounted for writing; nothing was changed";
+    }
+    return fail(opened.error().code(), std::move(what));
+  }
+  return open_services();
+}
+
+// The signer first, while there is one thread; then the restriction; then the store.
+Result<void> Monitor::open_store() {
   auto signer = TRY(start_signer());
   const auto restricted =
-      store::restrict_monitor(paths_, folder_grants(config_, environment_.program_folder));
+      store::restrict_monitor(paths_, TRY(folder_grants(config_, environment_.program_folder)));
   if (!restricted) {
     return std::unexpected(Error(restricted.error()).with_context("restricting the monitor"));
   }
@@ -142,7 +162,10 @@ Result<void> Monitor::open() {
                             {"size", recovery.previous_size},
                             {"torn_bytes", recovery.torn_bytes},
                             {"aborted", recovery.aborted}});
+  return {};
+}
 
+Result<void> Monitor::open_services() {
   const gateway::Stamper stamp = [store = store_.get()] { return store->stamp(); };
   acks_.emplace(io_, store_->ledger(), system_clock());
   loads_.emplace(io_, *acks_, stamp, real_file_system(), paths_.state() / "probes.json");
@@ -326,8 +349,7 @@ Task<void> Monitor::watch_signals() {
       continue;
     }
     if (!stop_reason_.empty()) {
-      in_haste_ = true;
-      asio::co_spawn(io_, server_->drain(std::chrono::milliseconds(0)), asio::detached);
+      server_->hasten();  // asked twice: no grace
       continue;
     }
     begin_stop("signal");

@@ -34,6 +34,20 @@ engine::Scheduling scheduling(config::Scheduling value) {
   return engine::Scheduling::kIdle;
 }
 
+// Whether the data folder, and so the signer's key, lies in this folder or below it. A right on
+// such a folder would open the key to the monitor: Landlock has no deny rule (S5).
+bool holds_data(const Path& folder, const Path& data_dir) {
+  std::error_code ignored;
+  const Path data = std::filesystem::weakly_canonical(data_dir, ignored);
+  const Path from = data.lexically_relative(std::filesystem::weakly_canonical(folder, ignored));
+  return !from.empty() && *from.begin() != "..";
+}
+
+// The folder of a file, so that the file may be replaced; or the file alone.
+Path grant_for(const Path& file, const Path& data_dir) {
+  return holds_data(file.parent_path(), data_dir) ? file : file.parent_path();
+}
+
 std::int64_t microseconds(config::Milliseconds value) {
   return std::chrono::microseconds(value).count();
 }
@@ -93,6 +107,8 @@ std::vector<engine::ModelConfig> supervised_models(const config::Config& config)
     out.threads = model.threads;
     out.memory_bytes = model.memory_bytes;
     out.pinned = model.pinned;
+    out.weights = model.sha256;
+    out.chat_template = model.chat_template;
     out.extra_flags = model.flags;
     models.push_back(std::move(out));
   }
@@ -121,6 +137,7 @@ engine::SupervisorOptions supervisor_options(const config::Config& config,
   options.runtime_folder = paths.run();
   options.store_folder = paths.models();
   options.memory_budget_bytes = config.engine.memory_budget;
+  options.idle_unload = config.engine.idle_unload;
   options.scheduling = scheduling(config.engine.scheduling);
   options.confinement = config.engine.unconfined == config::Unconfined::kAllow
                             ? engine::Confinement::kUnconfinedAllowed
@@ -153,8 +170,8 @@ store::KeyRing::Options key_options(const config::Config& config) {
   return options;
 }
 
-std::vector<store::FolderGrant> folder_grants(const config::Config& config,
-                                              const Path& program_folder) {
+Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& config,
+                                                      const Path& program_folder) {
   using Rights = store::FolderGrant::Rights;
   std::vector<store::FolderGrant> grants{{program_folder, Rights::kReadExecute},
                                          {"/usr", Rights::kReadExecute},
@@ -167,9 +184,23 @@ std::vector<store::FolderGrant> folder_grants(const config::Config& config,
   if (!config.engine.binary.empty()) {
     grants.push_back({config.engine.binary.parent_path(), Rights::kReadExecute});
   }
-  if (!config.file.empty()) grants.push_back({config.file.parent_path(), Rights::kRead});
+  // A socket outside of the data folder: for users who cannot reach into that.
+  const Path socket = config.listen.unix_socket;
+  if (!socket.empty() && socket.parent_path() != store::DataPaths(config.data_dir).run()) {
+    if (holds_data(socket.parent_path(), config.data_dir)) {
+      return fail(Code::kInvalidArgument,
+                  "listen.unix_socket may not stand in a folder that holds the data folder: the "
+                  "right to make it there would open the signer's key; use one of its own");
+    }
+    grants.push_back({socket.parent_path(), Rights::kReadWrite});
+  }
+  if (!config.file.empty())
+    grants.push_back({grant_for(config.file, config.data_dir), Rights::kRead});
   for (const config::Model& model : config.models) {
-    if (!model.path.empty()) grants.push_back({model.path.parent_path(), Rights::kRead});
+    if (!model.path.empty())
+      grants.push_back({grant_for(model.path, config.data_dir), Rights::kRead});
+    if (!model.chat_template.empty())
+      grants.push_back({grant_for(model.chat_template, config.data_dir), Rights::kRead});
   }
   return grants;
 }

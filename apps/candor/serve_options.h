@@ -26,9 +26,10 @@ namespace candor::cli {
 [[nodiscard]] store::LedgerOptions ledger_options(const config::Config& config,
                                                   std::string_view mode, std::string_view version);
 [[nodiscard]] store::KeyRing::Options key_options(const config::Config& config);
-// What the monitor may open beside its own data folder (S5).
-[[nodiscard]] std::vector<store::FolderGrant> folder_grants(const config::Config& config,
-                                                            const Path& program_folder);
+// What the monitor may open beside its own data folder (S5). kInvalidArgument: a setting would open
+// the signer's folder too.
+[[nodiscard]] Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& config,
+                                                                    const Path& program_folder);
 // "service" for an account that is no person's (0 < uid < 1000), else "own_user".
 [[nodiscard]] std::string_view run_mode(std::uint32_t uid) noexcept;
 

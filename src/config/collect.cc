@@ -65,6 +65,21 @@ std::string shown(std::string_view name) {
   return text;
 }
 
+std::string unknown_key(std::string_view name, std::span<const Key> table) {
+  std::vector<std::string_view> names;
+  for (const Key& key : table) names.push_back(key.name);
+  std::string_view nearest = nearest_name(name, names);
+  if (nearest.empty()) {  // the right name in the wrong section, or without one
+    const std::string_view last = name.substr(name.rfind('.') + 1);
+    for (const std::string_view candidate : names) {
+      if (candidate.substr(candidate.rfind('.') + 1) == last) nearest = candidate;
+    }
+  }
+  return nearest.empty()
+             ? fmt::format("unknown key '{}'", shown(name))
+             : fmt::format("unknown key '{}'; did you mean '{}'?", shown(name), nearest);
+}
+
 std::vector<Slot> default_slots(std::span<const Key> table) {
   std::vector<Slot> slots;
   for (const Key& key : table) {
@@ -113,7 +128,7 @@ void collect_flags(const std::vector<NameValue>& flags, Collected& into) {
     }
     const Key* key = find_key(name);
     if (key == nullptr || name.starts_with("model.")) {
-      into.problems.push_back(fmt::format("command line: unknown key '{}'", shown(name)));
+      into.problems.push_back(fmt::format("command line: {}", unknown_key(name, keys())));
       continue;
     }
     set(*key, value, Origin::kFlag, "command line", into);

@@ -203,7 +203,8 @@ TEST(ConfigTest, AMistypedVariableIsAWarningAndAStrangeOneIsNot) {
             "CANDOR_LIMITS_MAX_TOKENS: limits.max_tokens must be an integer");
   sources.environment.clear();
   sources.flags = {{"limits.max_token", "1"}};
-  EXPECT_THAT(parse("", sources).error().message(), HasSubstr("command line: unknown key"));
+  EXPECT_EQ(parse("", sources).error().message(),
+            "command line: unknown key 'limits.max_token'; did you mean 'limits.max_tokens'?");
 }
 
 TEST(ConfigTest, DiffSaysWhatAReloadChanges) {

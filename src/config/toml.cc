@@ -126,18 +126,7 @@ class Reader {
           "proxy on this machine in front of it");
       return;
     }
-    std::vector<std::string_view> names;
-    for (const Key& key : table) names.push_back(key.name);
-    std::string_view nearest = nearest_name(name, names);
-    if (nearest.empty()) {  // the right name in the wrong section, or without one
-      const std::string_view last = std::string_view(name).substr(name.rfind('.') + 1);
-      for (const std::string_view candidate : names) {
-        if (candidate.substr(candidate.rfind('.') + 1) == last) nearest = candidate;
-      }
-    }
-    problem(node.source(), nearest.empty() ? fmt::format("unknown key '{}'", shown(name))
-                                           : fmt::format("unknown key '{}'; did you mean '{}'?",
-                                                         shown(name), nearest));
+    problem(node.source(), unknown_key(name, table));
   }
 
   void read_models(const toml::node& node) {

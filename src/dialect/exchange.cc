@@ -87,6 +87,7 @@ void AnswerBuilder::add(const AnswerEvent& event) {
   const auto append = [this](Text& to, const Text& piece) {
     to.reveal() += piece.reveal();
     text_bytes_ += piece.reveal().size();
+    pieces_ += piece.reveal().empty() ? 0 : 1;
   };
   std::visit(Overloaded{
                  [](const AnswerStart&) {},

@@ -174,6 +174,8 @@ class AnswerBuilder {
   [[nodiscard]] Answer take() &&;
   // Bytes of text so far over all fields (progress marks, S6).
   [[nodiscard]] std::uint64_t text_bytes() const noexcept { return text_bytes_; }
+  // Pieces of text so far; llama-server sends at most one for a token and field.
+  [[nodiscard]] std::uint64_t pieces() const noexcept { return pieces_; }
 
  private:
   [[nodiscard]] Choice* choice(std::uint32_t index);
@@ -181,6 +183,7 @@ class AnswerBuilder {
   std::size_t max_choices_;
   Answer answer_;
   std::uint64_t text_bytes_ = 0;
+  std::uint64_t pieces_ = 0;
 };
 
 }  // namespace candor::dialect

@@ -57,6 +57,7 @@ Result<void> check_models(const std::vector<ModelConfig>& models) {
 std::string_view to_string(UnloadReason reason) noexcept {
   switch (reason) {
     case UnloadReason::kRequested: return "requested";
+    case UnloadReason::kIdle: return "idle";
     case UnloadReason::kEvicted: return "evicted";
     case UnloadReason::kShutdown: return "shutdown";
     case UnloadReason::kExited: return "exited";

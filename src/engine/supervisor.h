@@ -35,7 +35,7 @@ namespace candor::engine {
 
 enum class Confinement : std::uint8_t {
   kRequired,           // an engine that is not confined() is stopped and the load refused
-  kUnconfinedAllowed,  // configuration said `allow_unconfined_engine = true`
+  kUnconfinedAllowed,  // configuration said engine.unconfined = "allow"
 };
 
 struct ModelConfig {
@@ -46,6 +46,8 @@ struct ModelConfig {
   int threads = 0;                         // 0: as many as processors
   std::uint64_t memory_bytes = 0;          // for the budget; 0: file size and estimated context
   bool pinned = false;                     // never evicted
+  std::optional<Digest> weights{};         // refuse the file unless it has this SHA-256
+  Path chat_template{};                    // a file that replaces the model's own; empty: none
   std::vector<std::string> extra_flags{};  // llama-server flags of a short list; recorded
   bool operator==(const ModelConfig&) const = default;
 };
@@ -59,6 +61,7 @@ struct SupervisorOptions {
   Path runtime_folder;                    // 0700; sockets of foreign engines
   Path store_folder;                      // copies of models that cannot be leased; empty: none
   std::uint64_t memory_budget_bytes = 0;  // 0: three quarters of the machine's
+  std::optional<std::chrono::milliseconds> idle_unload;  // a model that nobody used for so long
   Scheduling scheduling = Scheduling::kIdle;
   Confinement confinement = Confinement::kRequired;
   std::chrono::milliseconds load_deadline{600'000};
@@ -125,6 +128,7 @@ struct LoadedModel {
 
 enum class UnloadReason : std::uint8_t {
   kRequested,
+  kIdle,  // nobody used it for SupervisorOptions::idle_unload
   kEvicted,
   kShutdown,
   kExited,        // the engine ended by itself: crash or kill

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "crypto/hash.h"
 #include "engine/internal/supervisor_impl.h"
 #include "json/json.h"
 
@@ -23,6 +24,7 @@ constexpr std::uint64_t kMiB = 1ULL << 20U;
 constexpr int kDefaultContext = 8'192;
 constexpr std::string_view kProbePrompt = "The quick brown fox";
 constexpr auto kReadyPoll = 5ms;
+constexpr std::uint64_t kMaxTemplate = 96U << 10U;  // one argument of a program has 128 KiB
 
 // Keys and values for every slot, half precision, and the engine's own needs.
 std::uint64_t estimate_memory(const model::GgufSummary& m, std::uint64_t file_bytes,
@@ -138,6 +140,23 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   ModelFile file = CO_TRY(
       co_await blocking([&] { return ModelFile::open(config.path, file_options, digests_); }));
   const int model_fd = file.fd();
+  if (config.weights && *config.weights != file.digest()) {
+    co_return fail(Code::kFailedPrecondition,
+                   "model '" + name + "' has the SHA-256 " + to_hex(file.digest()) +
+                       ", not the one of its sha256 in candor.toml; nothing of it was loaded");
+  }
+  std::optional<std::string> chat_template;
+  if (!config.chat_template.empty()) {
+    const auto read = co_await blocking(
+        [&] { return read_file(real_file_system(), config.chat_template, kMaxTemplate); });
+    if (!read) {
+      co_return std::unexpected(Error(read.error()).with_context("reading the chat template"));
+    }
+    chat_template = std::string(as_text(*read));
+    if (chat_template->empty() || chat_template->find('\0') != std::string::npos) {
+      co_return fail(Code::kFailedPrecondition, "the chat template is empty or no text");
+    }
+  }
 
   detail("reading its metadata");
   internal::Inspection inspection =
@@ -146,10 +165,13 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
     co_return fail(Code::kFailedPrecondition,
                    "the model file cannot be read in a sandbox here (" +
                        describe(inspection.grants) +
-                       "); 'allow_unconfined_engine = true' in candor.toml would read it without");
+                       "); engine.unconfined = \"allow\" in candor.toml would read it without");
   }
   const model::GgufSummary& summary = inspection.summary;
-  const Shape shape = shape_of(config, summary);
+  Shape shape = shape_of(config, summary);
+  if (chat_template) {
+    shape.flags.insert(shape.flags.end(), {"--jinja", "--chat-template", *chat_template});
+  }
   const std::uint64_t memory =
       config.memory_bytes != 0 ? config.memory_bytes
                                : estimate_memory(summary, file.size_bytes(),
@@ -185,10 +207,9 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
     return std::unexpected(std::move(error));
   };
   if (!grants.confined() && options_.confinement == Confinement::kRequired) {
-    co_return give_up(
-        Error(Code::kFailedPrecondition,
-              "the engine cannot be confined here (" + describe(grants) +
-                  "); 'allow_unconfined_engine = true' in candor.toml would run it so"));
+    co_return give_up(Error(Code::kFailedPrecondition,
+                            "the engine cannot be confined here (" + describe(grants) +
+                                "); engine.unconfined = \"allow\" in candor.toml would run it so"));
   }
   instance->dialer = instance->process.socket_path.empty()
                          ? passing_dialer(instance->process.control.get())
@@ -205,7 +226,8 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   facts.load_id = to_hex(make_id(system_random()));
   facts.weights = instance->file.digest();
   facts.weights_bytes = instance->file.size_bytes();
-  facts.chat_template = summary.chat_template_digest;
+  facts.chat_template =
+      chat_template ? crypto::sha256(as_bytes(*chat_template)) : summary.chat_template_digest;
   facts.engine = identity_;
   facts.guard = instance->file.guard();
   facts.grants = grants;
@@ -276,7 +298,7 @@ asio::awaitable<Result<void>> EngineSupervisor::Impl::make_room(std::string name
         co_return fail(
             Code::kResourceExhausted,
             fmt::format("model '{}' needs about {} MiB; the memory budget leaves {} MiB "
-                        "(memory_budget in candor.toml, or fewer slots or context)",
+                        "(engine.memory_budget in candor.toml, or fewer slots or context)",
                         name, bytes / kMiB, (budget_ - std::min(budget_, pinned)) / kMiB));
       }
       if (bytes + reserved <= budget_) {

@@ -115,6 +115,15 @@ asio::awaitable<void> EngineSupervisor::Impl::watch_errors(
   }
 }
 
+bool EngineSupervisor::Impl::is_idle(const EngineInstance& instance, SteadyTime now) {
+  if (!options_.idle_unload || !instance.alive || !instance.observed) return false;
+  const std::lock_guard lock(mutex_);
+  const ModelEntry* entry = find(instance.model->name);
+  return entry != nullptr && entry->state == ModelState::kReady &&
+         entry->instance.get() == &instance && instance.used == 0 && entry->waiters.empty() &&
+         !entry->config.pinned && now - instance.last_used > *options_.idle_unload;
+}
+
 asio::awaitable<void> EngineSupervisor::Impl::watch_health(
     std::shared_ptr<EngineInstance> instance) {
   SteadyTime next_probe = std::chrono::steady_clock::now() + options_.probe_every;
@@ -134,6 +143,7 @@ asio::awaitable<void> EngineSupervisor::Impl::watch_health(
       next_probe = now + options_.probe_every;
       spawn(probe_loop(instance));
     }
+    if (is_idle(*instance, now)) spawn(unload(instance->model->name, UnloadReason::kIdle, 0ms));
     co_await pause(kLeasePoll);
   }
 }
@@ -181,11 +191,13 @@ asio::awaitable<void> EngineSupervisor::Impl::watch_exit(std::string name,
   if (entry == nullptr || entry->instance != instance) co_return;
   entry->instance.reset();
   entry->reserved_bytes = 0;
-  const bool planned = reason == UnloadReason::kRequested || reason == UnloadReason::kEvicted ||
-                       reason == UnloadReason::kShutdown;
+  const bool planned = reason == UnloadReason::kRequested || reason == UnloadReason::kIdle ||
+                       reason == UnloadReason::kEvicted || reason == UnloadReason::kShutdown;
   if (planned || closing_) {
     entry->state = ModelState::kUnloaded;
-    entry->detail = reason == UnloadReason::kEvicted ? "evicted to make room" : "";
+    entry->detail = reason == UnloadReason::kEvicted ? "evicted to make room"
+                    : reason == UnloadReason::kIdle  ? "nobody used it"
+                                                     : "";
     if (!closing_ && !entry->waiters.empty()) start_loading(name, *entry);
     co_return;
   }
@@ -238,9 +250,9 @@ std::string explain_exit(std::string_view last_words, int exit_code) {
       {"bad_alloc", "the engine ran out of memory"},
       {"failed to allocate", "the engine ran out of memory"},
       {"unable to allocate", "the engine ran out of memory"},
-      {"invalid argument", "the engine refuses one of the configured flags (extra_flags)"},
+      {"invalid argument", "the engine refuses one of the configured flags (model.flags)"},
       {"error while handling argument",
-       "the engine refuses one of the configured flags (extra_flags)"},
+       "the engine refuses one of the configured flags (model.flags)"},
       {"chat template", "the engine cannot use the model's chat template"},
       {"failed to load model", "the engine cannot load the model file (damaged or not supported)"},
       {"error loading model", "the engine cannot load the model file (damaged or not supported)"},

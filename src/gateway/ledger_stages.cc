@@ -236,7 +236,9 @@ class OutcomeStage final : public Stage {
     const int status = s.call.started() || !s.refused() ? 200 : s.error()->status;
     entry.status = static_cast<std::uint16_t>(status);
     entry.prompt_tokens = usage.prompt_tokens;
-    entry.completion_tokens = usage.completion_tokens;
+    // The engine counts at the end; of what was cut short the pieces are known (docs/formats).
+    entry.completion_tokens =
+        s.refused() && usage.completion_tokens == 0 ? s.produced.pieces() : usage.completion_tokens;
     entry.cached_tokens = usage.cached_tokens;
     entry.queued_us = s.queued_us;
     entry.first_token_us = s.first_release_us == 0 ? 0 : s.first_release_us - s.began_us;

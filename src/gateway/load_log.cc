@@ -79,7 +79,8 @@ Result<ledger::Load> load_entry(const engine::LoadedModel& model, const ledger::
 
 std::string_view unload_reason(engine::UnloadReason reason) noexcept {
   switch (reason) {
-    case engine::UnloadReason::kRequested: return "idle";
+    case engine::UnloadReason::kRequested: return "stop";
+    case engine::UnloadReason::kIdle: return "idle";
     case engine::UnloadReason::kEvicted: return "evicted";
     case engine::UnloadReason::kShutdown: return "stop";
     case engine::UnloadReason::kExited: return "crash";

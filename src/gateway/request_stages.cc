@@ -148,10 +148,25 @@ class PlacementStage final : public Stage {
       co_return Verdict::kStop;
     }
     s.place = *std::move(place);
+    if (lacks_template(s)) {
+      s.refuse(make_error(ErrorKind::kInvalidRequest,
+                          "This model has no chat template, so it takes no messages. Use "
+                          "/v1/completions, or ask the operator to set model.chat_template.",
+                          "model", "no_chat_template"),
+               Cause::kEngine, "cancelled");
+      co_return Verdict::kStop;
+    }
     co_return Verdict::kContinue;
   }
 
  private:
+  // llama-server would take a template of its own then, which no digest in the log names (A7). Of
+  // what is only declared nothing is known.
+  static bool lacks_template(const Session& s) {
+    const ledger::Provenance& p = s.place.provenance;
+    return s.api != dialect::Api::kOpenAiCompletions && !p.chat_template &&
+           p.template_basis == ledger::Basis::kMeasured;
+  }
   // The supervisor's sentences are for operators; the client gets one of these.
   static void refuse(Session& s, Code code) {
     if (code == Code::kNotFound) {

@@ -315,6 +315,11 @@ Result<void> Server::listen(const ListenAddress& address) {
 
 std::uint16_t Server::port() const noexcept { return state_->port; }
 
+void Server::hasten() {
+  const auto left = state_->connections;  // stopping one may end it
+  for (const auto& connection : left) connection->stop_call(StopReason::kShutdown);
+}
+
 Task<void> Server::drain(std::chrono::milliseconds grace) {
   State& state = *state_;
   state.is_draining = true;
@@ -326,10 +331,8 @@ Task<void> Server::drain(std::chrono::milliseconds grace) {
     co_return;
   }
   asio::steady_timer timer(state.io, grace);
-  timer.async_wait([&state](const boost::system::error_code& ec) {
-    if (ec) return;
-    const auto left = state.connections;
-    for (const auto& connection : left) connection->stop_call(StopReason::kShutdown);
+  timer.async_wait([this](const boost::system::error_code& ec) {
+    if (!ec) hasten();
   });
   co_await state.all_closed.wait();
   timer.cancel();

@@ -138,7 +138,10 @@ class Server {
   // Refuses new connections, closes idle ones, lets running calls finish and closes theirs. After
   // `grace` every call left is asked to stop (StopReason::kShutdown) and the task waits for its
   // handlers to end. A call that cannot write then loses its connection after write_timeout.
+  // Call it once.
   [[nodiscard]] Task<void> drain(std::chrono::milliseconds grace);
+  // Ends the grace of a drain: asks every call that is left to stop now.
+  void hasten();
 
   [[nodiscard]] std::size_t open_connections() const noexcept;
   [[nodiscard]] const ServerCounters& counters() const noexcept;

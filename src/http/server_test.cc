@@ -332,6 +332,21 @@ TEST_F(ServerTest, ADrainClosesIdleConnectionsAndStopsCallsAfterItsGrace) {
   EXPECT_EQ(server_->open_connections(), 0U);
 }
 
+TEST_F(ServerTest, AHastenedDrainDoesNotWaitForItsGrace) {
+  start();
+  const Client busy(port());
+  busy.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n");
+  handler_.hanging.get_future().wait();
+  std::promise<void> drained;
+  asio::co_spawn(io_, server_->drain(std::chrono::hours(1)),
+                 [&](std::exception_ptr) { drained.set_value(); });
+  asio::post(io_, [this] { server_->hasten(); });
+  EXPECT_EQ(handler_.stopped.get_future().get(), StopReason::kShutdown);
+  drained.get_future().wait();
+  thread_.join();
+  EXPECT_EQ(server_->open_connections(), 0U);
+}
+
 TEST_F(ServerTest, UnixListenersHaveTheirModeAndReplaceStaleSockets) {
   std::string folder = "/tmp/candor_http_XXXXXX";
   ASSERT_NE(::mkdtemp(folder.data()), nullptr);

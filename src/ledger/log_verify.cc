@@ -466,7 +466,7 @@ class LogVerification {
     if (!anchored) {
       add("S4", Standing::kNotExcluded,
           "rollback not excluded after size " + std::to_string(report_.head.size) +
-              ": no pin and no witness was given");
+              ": no pin and no witness vouches for more");
     }
   }
 

@@ -76,7 +76,13 @@ Result<std::vector<OpenedContent>> open_with_auditor_key(FileSystem& files,
                                                          const Path& sealed_folder,
                                                          const crypto::BoxKeyPair& auditor,
                                                          const Id128& id) {
-  const DataPaths paths(sealed_folder.parent_path());
+  const Path folder = sealed_folder.has_filename() ? sealed_folder : sealed_folder.parent_path();
+  const DataPaths paths(folder.parent_path());
+  if (folder.filename() != paths.sealed().filename()) {
+    return fail(Code::kInvalidArgument, "the folder of sealed content is called '" +
+                                            paths.sealed().filename().native() +
+                                            "'; give a copy that name");
+  }
   const auto table = TRY(KeyTable::open_for_reading(files, paths.key_table()));
   std::optional<ledger::KeySlot> slot;
   TRY(table->scan([&](std::uint64_t, const ledger::KeySlot& found) -> Result<void> {

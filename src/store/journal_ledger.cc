@@ -12,6 +12,9 @@ namespace candor::store {
 namespace {
 
 constexpr std::size_t kEntryOverhead = 2;
+// While a batch is flushed the next one grows: a flush costs the same for one entry and for many.
+// From this many on it is prepared beside the flush, since that then takes a while by itself.
+constexpr std::size_t kPrepareBeside = 16;
 constexpr std::size_t kBatchHeader = 64;  // docs/formats/journal.md
 constexpr std::size_t kIndexOffset = 36;  // of a key slot (docs/formats/key-table.md)
 constexpr std::size_t kSlotCheckOffset = 248;
@@ -172,6 +175,7 @@ void JournalLedger::submit(Submission submission, Acknowledged done) {
   Queued item{.submission = std::move(submission), .leaf = {}, .bytes = 0, .done = std::move(done)};
   item.leaf = ledger::hash_leaf(as_bytes(item.submission.entry));
   item.bytes = bytes_of(item.submission);
+  bool at_rest = false;
   bool wake = false;
   {
     const std::lock_guard lock(queue_mutex_);
@@ -179,8 +183,9 @@ void JournalLedger::submit(Submission submission, Acknowledged done) {
       queued_bytes_ += item.bytes;
       // Counted here, so that intents in the queue have their outcomes' room reserved too.
       if (item.submission.mark.step == ExchangeStep::kIntent) ++open_intents_;
-      // Whoever put the first one in wakes a thread, which takes all.
-      wake = queue_.empty() && idle_commits_ > 0;
+      // A thread that flushes looks at the queue again by itself.
+      at_rest = queue_.empty() && under_way_ == 0;
+      wake = idle_commits_ > 0 && (at_rest || queue_.size() + 1 == kPrepareBeside);
       if (wake) --idle_commits_;
       queue_.push_back(std::move(item));
     } else {
@@ -188,9 +193,8 @@ void JournalLedger::submit(Submission submission, Acknowledged done) {
       return;
     }
   }
-  if (!wake) return;
-  if (in_flight_bytes_.load() == 0) start_at_once();
-  queue_changed_.notify_one();
+  if (at_rest) start_at_once();
+  if (wake) queue_changed_.notify_one();
 }
 
 // queue_mutex_ and assemble_mutex_ are held.
@@ -211,6 +215,7 @@ std::uint64_t JournalLedger::take_batch(std::vector<Queued>& batch) {
   }
   queued_bytes_ -= bytes;
   in_flight_bytes_ += bytes;
+  if (count != 0) ++under_way_;
   return bytes;
 }
 
@@ -235,7 +240,10 @@ bool JournalLedger::next_batch(Assembly& work, std::unique_lock<std::mutex>& ass
   for (;;) {
     {
       std::unique_lock lock(queue_mutex_);
-      while (queue_.empty() && !early_ && !closing_) {
+      const auto may_take = [this] {
+        return !queue_.empty() && (under_way_ == 0 || queue_.size() >= kPrepareBeside);
+      };
+      while (!may_take() && !early_ && !closing_) {
         idle_commits_ = std::min<std::size_t>(idle_commits_ + 1, commit_threads_.size());
         queue_changed_.wait(lock);
       }
@@ -270,14 +278,18 @@ void JournalLedger::run_commits(const std::stop_token& /*stop*/) {
       const std::lock_guard flushing(flush_mutex_);
       assemble.unlock();
       // The batch before may have failed while this one was prepared.
-      done = poisoned_.load() ? Result<void>(std::unexpected(health().error()))
-                              : flush(work.prepared);
+      done =
+          poisoned_.load() ? Result<void>(std::unexpected(health().error())) : flush(work.prepared);
       if (!done) poison(done.error());
     } else {
       poison(done.error());
       assemble.unlock();
     }
     in_flight_bytes_ -= work.bytes;
+    {
+      const std::lock_guard lock(queue_mutex_);
+      --under_way_;
+    }
     if (done) {
       const std::shared_ptr<const SignedHead> head = std::move(work.prepared.head);
       for (std::size_t i = 0; i < work.batch.size(); ++i) {

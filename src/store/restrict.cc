@@ -111,7 +111,8 @@ Result<RestrictReport> restrict_monitor(const DataPaths& paths,
   report.landlock_abi = rules.abi();
   report.not_dumpable = ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
   const int tried = ::open(paths.signer().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  report.signer_closed = tried < 0 && errno == EACCES;
+  // Absent: it is another user's, somewhere else.
+  report.signer_closed = tried < 0 && (errno == EACCES || errno == ENOENT);
   if (tried >= 0) ::close(tried);
   return report;
 }

@@ -4,7 +4,8 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from server import BIN, ROOT, SMOL, TINY, Candor  # noqa: E402
+from server import ROOT, SMOL, TINY, Candor  # noqa: E402
+from upstream import Upstream  # noqa: E402
 
 
 def pytest_configure(config):
@@ -42,6 +43,30 @@ def own_tiny(tmp_path):
     """A server of the test's own, not started yet."""
     need(TINY, "the tiny model")
     server = Candor(tmp_path / "own", {"tiny": TINY})
+    yield server
+    server.__exit__()
+
+
+@pytest.fixture
+def upstream():
+    """An engine that somebody else runs; each stream goes on at once."""
+    made = Upstream()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def slow_upstream():
+    """The same; after its first word each stream waits for the test."""
+    made = Upstream(gate=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A server without models, for the test to configure; not started yet."""
+    server = Candor(tmp_path / "own", {})
     yield server
     server.__exit__()
 

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 import urllib.parse
+from http import client
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("CANDOR_BIN", ROOT / "build" / "bin"))
@@ -18,6 +19,15 @@ DATA = pathlib.Path(os.environ.get("CANDOR_DATA", ROOT.parent / "shared" / "data
 SMOL = ROOT / ".cache" / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 TINY = DATA / "models" / "vespa-tinyllm.gguf"
 QUESTION = "What is the capital of France? Answer in one sentence."
+
+
+def wait_until(true, what, seconds=20):
+    """Waits until true() gives something that counts as true, and gives it back."""
+    deadline = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
+        time.sleep(0.02)
+    return found
 
 
 class Reply:
@@ -69,6 +79,7 @@ class Candor:
         self.home = self.folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         self.models, self.arguments, self.user = dict(models), list(arguments), user
+        self.more_environment = {}
         self.process = None
         self.port = None
         self.log = []
@@ -77,7 +88,8 @@ class Candor:
     def environment(self):
         kept = {key: value for key, value in os.environ.items()
                 if not key.startswith(("CANDOR_", "XDG_")) or key == "CANDOR_DATA"}
-        return kept | {"HOME": str(self.home), "CANDOR_DATA_DIR": str(self.data), "NO_COLOR": "1"}
+        return kept | {"HOME": str(self.home), "CANDOR_DATA_DIR": str(self.data), "NO_COLOR": "1"} \
+            | self.more_environment
 
     @property
     def url(self):
@@ -96,6 +108,20 @@ class Candor:
         return self.data / "run" / "api.sock"
 
     # --- life
+    def configure(self, toml):
+        """A candor.toml of its own, in force at the next start or reload."""
+        file = self.folder / "candor.toml"
+        file.write_text(toml)
+        if "--config" not in self.arguments:
+            self.arguments += ["--config", str(file)]
+        return self
+
+    def refused(self, timeout=60):
+        """Starts and ends at once: the exit code and what it said."""
+        done = subprocess.run(self.command(), env=self.environment, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=timeout, check=False)
+        return done.returncode, done.stderr
+
     def command(self):
         words = [str(BIN / "candor"), "serve", "--listen", "127.0.0.1:0", "--log-format", "json"]
         for name, path in self.models.items():
@@ -170,6 +196,9 @@ class Candor:
     def admin(self, method, path, body=None):
         return http(self.admin_socket, method, path, body)
 
+    def http(self, method, path, headers=None):
+        return http(self.tcp, method, path, headers=headers)
+
     def post(self, path, body, headers=None, **more):
         return http(self.tcp, "POST", path, body, headers, **more)
 
@@ -206,26 +235,74 @@ class Candor:
             time.sleep(0.05)
         raise AssertionError(f"exchange {exchange} has no end after {seconds} s: {found}")
 
-    def engine_pids(self):
+    def stream(self, path, body, headers=None):
+        """A stream that the test reads event by event."""
+        return Stream(self.tcp, path, body | {"stream": True}, headers)
+
+    def children(self, name=""):
+        """Processes whose parent is this server, by name; threads' parents are the same process."""
         pids = []
         for line in subprocess.run(["ps", "-eo", "pid,ppid,comm"], capture_output=True, text=True, check=True).stdout.splitlines()[1:]:
-            pid, parent, name = line.split(None, 2)
-            if int(parent) == self.process.pid and name.startswith("candor-engine"):
+            pid, parent, command = line.split(None, 2)
+            if int(parent) == self.process.pid and command.startswith(name):
                 pids.append(int(pid))
         return pids
+
+    def engine_pids(self):
+        return self.children("candor-engine")
+
+
+class Stream:
+    """One streamed request, read as it comes."""
+
+    def __init__(self, address, path, body, headers=None, timeout=60):
+        self.connection = client.HTTPConnection(*address, timeout=timeout)
+        self.request = json.dumps(body).encode()
+        self.connection.request("POST", path, self.request, {"Content-Type": "application/json"} | (headers or {}))
+        self.response = self.connection.getresponse()
+        self.status = self.response.status
+        self.exchange = self.response.getheader("candor-exchange")
+        self.body = b""
+
+    def event(self):
+        """The next event's data, parsed; None at a proper end."""
+        while line := self.response.readline():
+            self.body += line
+            if line.startswith(b"data: ") and line != b"data: [DONE]\n":
+                return json.loads(line[6:])
+        return None
+
+    def rest(self):
+        """All further events, to the proper end."""
+        found = []
+        while (event := self.event()) is not None:
+            found.append(event)
+        return found
+
+    def close(self):
+        self.connection.close()
+
+
+def alive(pid):
+    """Runs, or waits to be buried by a parent that is not us."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Kept:
     """What a client kept of one exchange, as files, and candor-verify's word on them."""
 
-    def __init__(self, server, folder, request, response, receipt=None):
+    def __init__(self, server, folder, request, response, receipt=None, key=None):
         self.server, self.folder = server, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.request, self.response, self.receipt = (self.folder / name for name in ("request", "response", "receipt"))
         self.request.write_bytes(request if isinstance(request, bytes) else request.encode())
         self.response.write_bytes(response if isinstance(response, bytes) else response.encode())
-        self.key = self.folder / "log.vkey"
-        self.key.write_text(server.run("key", "log").stdout)
+        self.key = key or self.folder / "log.vkey"
+        if key is None:
+            self.key.write_text(server.run("key", "log").stdout)
         if receipt:
             self.receipt.write_text(receipt)
         else:

@@ -26,7 +26,8 @@ Result<std::string> expiry(const std::string& text) {
     return fail(Code::kInvalidArgument,
                 "--expires takes a duration (12h, 90d) or a date (2027-01-31)");
   }
-  return format_utc(system_clock().wall_us() + *milliseconds * 1000);
+  // The server takes whole seconds.
+  return format_utc(system_clock().wall_us() + *milliseconds * 1000).substr(0, 19) + "Z";
 }
 
 std::string joined(const json::Array& list) {

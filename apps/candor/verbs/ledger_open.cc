@@ -66,7 +66,9 @@ int run_ledger_open(const Context& context, const LedgerOptions& options) {
                                 : out.style().caution("(erased or not kept)")));
     }
   }
-  out.note("each text leads to the commitment in the ledger");
+  out.note(
+      "each text leads to the commitment sealed beside it; docs/audit.md, section 9, holds those "
+      "against the log");
   return kExitDone;
 }
 

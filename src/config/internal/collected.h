@@ -32,6 +32,8 @@ struct Collected {
 [[nodiscard]] std::vector<Slot> default_slots(std::span<const Key> table);
 // A name from a file or the environment as it may stand in a message.
 [[nodiscard]] std::string shown(std::string_view name);
+// "unknown key 'limits.max_token'; did you mean 'limits.max_tokens'?"
+[[nodiscard]] std::string unknown_key(std::string_view name, std::span<const Key> table);
 
 void collect_toml(std::string_view toml, const std::string& file_name, Collected& into);
 void collect_environment(const std::vector<NameValue>& environment, Collected& into);

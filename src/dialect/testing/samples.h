@@ -57,9 +57,7 @@ inline std::vector<std::string> cut(std::string_view text, std::mt19937& random)
 }
 
 // The source folder of this module, for documents that tests compare with.
-inline std::filesystem::path module_folder() {
-  return CANDOR_DIALECT_FOLDER;
-}
+inline std::filesystem::path module_folder() { return CANDOR_DIALECT_FOLDER; }
 inline std::string file_text(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   EXPECT_TRUE(in.good()) << path;

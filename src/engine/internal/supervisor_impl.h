@@ -101,6 +101,8 @@ struct EngineSupervisor::Impl : std::enable_shared_from_this<EngineSupervisor::I
   asio::awaitable<void> watch_errors(std::shared_ptr<EngineInstance> instance);
   asio::awaitable<void> watch_health(std::shared_ptr<EngineInstance> instance);
   asio::awaitable<void> probe_loop(std::shared_ptr<EngineInstance> instance);
+  // Nobody has used it for the configured time.
+  [[nodiscard]] bool is_idle(const EngineInstance& instance, SteadyTime now);
   asio::awaitable<void> restart_later(std::string name, SteadyTime at);
   asio::awaitable<void> stop_instance(std::shared_ptr<EngineInstance> instance,
                                       UnloadReason reason);

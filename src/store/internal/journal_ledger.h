@@ -171,6 +171,7 @@ class JournalLedger final : public Ledger {
   std::vector<Queued> queue_;
   std::uint64_t queued_bytes_ = 0;
   bool closing_ = false;
+  std::size_t under_way_ = 0;     // batches taken and not yet flushed
   std::size_t idle_commits_ = 0;  // commit threads that wait for a batch and are not yet woken
 
   std::mutex assemble_mutex_;
