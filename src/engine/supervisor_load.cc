@@ -344,9 +344,12 @@ asio::awaitable<Result<void>> EngineSupervisor::Impl::wait_ready(
   const SteadyTime deadline = std::chrono::steady_clock::now() + options_.load_deadline;
   for (;;) {
     if (instance->exited) {
-      co_await pause(20ms);  // its last words may still be in the pipe
+      // llama.cpp logs from a thread of its own, so its reason can be lost with the process.
+      const std::string why = explain_exit(instance->error_ring, instance->exit_code);
       co_return fail(Code::kFailedPrecondition,
-                     explain_exit(instance->error_ring, instance->exit_code));
+                     why.starts_with(kEndedWithCode)
+                         ? why + " while it loaded the model file (damaged or not supported)"
+                         : why);
     }
     if (closing_) co_return fail(Code::kUnavailable, "the server is stopping");
     if (std::chrono::steady_clock::now() > deadline) {

@@ -101,6 +101,17 @@ asio::awaitable<void> EngineSupervisor::Impl::unload(std::string name, UnloadRea
   }
 }
 
+namespace {
+
+void keep_words(EngineInstance& instance, std::string_view words) {
+  instance.error_ring.append(words);
+  if (instance.error_ring.size() > kErrorRing) {
+    instance.error_ring.erase(0, instance.error_ring.size() - kErrorRing / 2);
+  }
+}
+
+}  // namespace
+
 asio::awaitable<void> EngineSupervisor::Impl::watch_errors(
     std::shared_ptr<EngineInstance> instance) {
   std::array<char, 4'096> buffer;
@@ -108,10 +119,18 @@ asio::awaitable<void> EngineSupervisor::Impl::watch_errors(
     const auto [error, count] =
         co_await instance->errors.async_read_some(asio::buffer(buffer), kAsTuple);
     if (error) co_return;
-    instance->error_ring.append(buffer.data(), count);
-    if (instance->error_ring.size() > kErrorRing) {
-      instance->error_ring.erase(0, instance->error_ring.size() - kErrorRing / 2);
-    }
+    keep_words(*instance, {buffer.data(), count});
+  }
+}
+
+// What the ended engine said last may still be in the pipe.
+void EngineSupervisor::Impl::take_last_words(EngineInstance& instance) {
+  std::array<char, 4'096> buffer;
+  boost::system::error_code error;
+  instance.errors.non_blocking(true, error);
+  while (!error) {
+    const std::size_t count = instance.errors.read_some(asio::buffer(buffer), error);
+    keep_words(instance, {buffer.data(), count});
   }
 }
 
@@ -169,6 +188,7 @@ asio::awaitable<void> EngineSupervisor::Impl::watch_exit(std::string name,
                                                          std::shared_ptr<EngineInstance> instance) {
   co_await instance->exit_watch.async_wait(asio::posix::stream_descriptor::wait_read, kAsTuple);
   instance->exit_code = wait_for_exit(instance->process.child, -1).value_or(-SIGKILL);
+  take_last_words(*instance);
   instance->alive = false;
   instance->exited = true;
   boost::system::error_code ignored;
@@ -261,7 +281,7 @@ std::string explain_exit(std::string_view last_words, int exit_code) {
     if (last_words.find(known.words) != std::string_view::npos) return std::string(known.meaning);
   }
   if (exit_code < 0) return "the engine was ended by signal " + std::to_string(-exit_code);
-  return "the engine ended with code " + std::to_string(exit_code);
+  return std::string(kEndedWithCode) + std::to_string(exit_code);
 }
 
 }  // namespace candor::engine

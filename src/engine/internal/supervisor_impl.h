@@ -99,6 +99,7 @@ struct EngineSupervisor::Impl : std::enable_shared_from_this<EngineSupervisor::I
   void spawn(asio::awaitable<void> task);  // detached on the strand, counted
   asio::awaitable<void> watch_exit(std::string name, std::shared_ptr<EngineInstance> instance);
   asio::awaitable<void> watch_errors(std::shared_ptr<EngineInstance> instance);
+  static void take_last_words(EngineInstance& instance);
   asio::awaitable<void> watch_health(std::shared_ptr<EngineInstance> instance);
   asio::awaitable<void> probe_loop(std::shared_ptr<EngineInstance> instance);
   // Nobody has used it for the configured time.
@@ -140,6 +141,7 @@ struct ModelLease::Held {
 // llama-server flags that a configuration may give; kInvalidArgument names the first other one.
 [[nodiscard]] Result<void> check_extra_flags(const std::vector<std::string>& flags);
 // What the engine's last words mean, from a closed set of sentences.
+inline constexpr std::string_view kEndedWithCode = "the engine ended with code ";  // no known words
 [[nodiscard]] std::string explain_exit(std::string_view last_words, int exit_code);
 
 }  // namespace candor::engine
