@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "crypto/hash.h"
 #include "gateway/admin.h"
 #include "gateway/gateway.h"
 #include "gateway/load_log.h"
@@ -320,7 +319,6 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
   }
   config_ = std::move(in_force);
   report.text = configuration_text(config_);
-  report.digest = crypto::sha256(as_bytes(report.text));
   co_return report;
 }
 

@@ -502,7 +502,6 @@ Task<Result<json::Object>> Admin::reload(std::string actor_name) {
   const ReloadReport report = CO_TRY(co_await options_.reload());
   ledger::Configuration entry;
   entry.at = services_.stamp();
-  entry.digest = report.digest;
   entry.changed = report.changed;
   if (entry.changed.size() > 256) entry.changed.resize(256);
   entry.note = make_id(services_.random);
@@ -512,6 +511,7 @@ Task<Result<json::Object>> Admin::reload(std::string actor_name) {
     return store::seal_note(services_.keys, entry.note, actor.id, fields);
   });
   if (!note) co_return std::unexpected(note.error());
+  entry.digest = note->commitment;  // never a bare hash: settings hold paths and names (S2, S3)
   auto text = CO_TRY(ledger::encode(entry));
   const auto acknowledged = co_await services_.acks.append({.entry = std::move(text),
                                                             .aux = std::move(note->aux),

@@ -19,8 +19,7 @@ namespace candor::gateway {
 struct ReloadReport {
   std::vector<std::string> changed;
   std::vector<std::string> restart_needed;
-  Digest digest{};   // of the configuration now in force
-  std::string text;  // the same as text, for the sealed note
+  std::string text;  // the configuration now in force, for the sealed note
 };
 
 struct AdminOptions {

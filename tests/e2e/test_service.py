@@ -98,6 +98,16 @@ def test_sighup_reloads_the_configuration_as_an_entry(own, upstream):
         assert "max_tokens = 50" not in json.dumps(server.entries())  # names of settings, never values
 
 
+def test_S3_a_configuration_entry_commits_to_the_settings_and_holds_no_bare_hash(own, upstream):
+    with own.configure("[limits]\nmax_tokens = 100\n" + upstream.toml()) as server:
+        for number, tokens in enumerate((50, 100, 50), 1):
+            server.configure(f"[limits]\nmax_tokens = {tokens}\n" + upstream.toml())
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda n=number: len(configurations(server)) == n, "the entry")
+        first, _, again = configurations(server)
+        assert first["digest"] != again["digest"]  # the same text, under a root of its own each time
+
+
 @pytest.mark.parametrize("broken", ["[limits]\nmax_tokenz = 7\n", "[limits\n", "[limits]\nmax_tokens = \"many\"\n",
                                     '[identity]\nos_users = ["nobody-of-this-name"]\n'],
                          ids=["unknown-key", "no-toml", "wrong-type", "no-such-user"])
