@@ -310,7 +310,7 @@ Result<std::string> format_receipt(const Receipt& receipt) {
   extra["log_key"] = receipt.log_key;
   if (receipt.nonce) {
     if (receipt.nonce->size() > kMaxNonceBytes || !is_utf8(*receipt.nonce)) {
-      return bad("a nonce above 256 bytes or not UTF-8");
+      return bad("a nonce above 128 bytes or not UTF-8");
     }
     extra["nonce"] = *receipt.nonce;
   }
@@ -357,7 +357,7 @@ Result<Receipt> parse_receipt(std::string_view text) {
   }
   if (json::find(extra, "nonce") != nullptr) {
     out.nonce = std::string(TRY(json::get_string(extra, "nonce")));
-    if (out.nonce->size() > kMaxNonceBytes) return bad("a nonce above 256 bytes");
+    if (out.nonce->size() > kMaxNonceBytes) return bad("a nonce above 128 bytes");
   }
   return out;
 }

@@ -20,7 +20,7 @@
 
 namespace candor::ledger {
 
-inline constexpr std::size_t kMaxNonceBytes = 256;
+inline constexpr std::size_t kMaxNonceBytes = 128;
 
 struct ReceiptOpening {
   OpeningKey key;
