@@ -1,13 +1,17 @@
 #include "base/clock.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <new>
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "base/check.h"
+#include "base/sensitive.h"
 
 namespace candor {
 namespace {
@@ -24,14 +28,61 @@ class SystemClock final : public Clock {
   std::int64_t mono_us() override { return read_clock(CLOCK_MONOTONIC); }
 };
 
-class SystemRandom final : public Random {
+// Small requests are served from a buffer of this thread, since an exchange makes a dozen of them
+// and each call costs the kernel more than the bytes. Bytes handed out are wiped. The buffer's page
+// is emptied in a child (MADV_WIPEONFORK), so no two processes get the same bytes.
+class RandomBuffer {
  public:
-  void fill(std::span<std::byte> out) override {
+  RandomBuffer() {
+    void* const page =
+        ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CANDOR_CHECK(page != MAP_FAILED);
+    CANDOR_CHECK(::madvise(page, sizeof(Page), MADV_WIPEONFORK) == 0);
+    page_ = new (page) Page{};
+  }
+  RandomBuffer(const RandomBuffer&) = delete;
+  RandomBuffer& operator=(const RandomBuffer&) = delete;
+  ~RandomBuffer() {
+    wipe(page_, sizeof(Page));
+    ::munmap(page_, sizeof(Page));
+  }
+
+  void take(std::span<std::byte> out) {
+    if (page_->left < out.size()) {
+      fill_from_kernel(page_->bytes);
+      page_->left = page_->bytes.size();
+    }
+    page_->left -= out.size();
+    const std::span<std::byte> given = std::span(page_->bytes).subspan(page_->left, out.size());
+    std::ranges::copy(given, out.begin());
+    wipe(given.data(), given.size());
+  }
+  static void fill_from_kernel(std::span<std::byte> out) {
     while (!out.empty()) {
       const auto got = ::getrandom(out.data(), out.size(), 0);
       if (got < 0 && errno == EINTR) continue;
       CANDOR_CHECK(got > 0);
       out = out.subspan(static_cast<std::size_t>(got));
+    }
+  }
+
+ private:
+  struct Page {
+    std::size_t left = 0;  // zero in a child too: the first thing it does is to ask the kernel
+    std::array<std::byte, 2040> bytes{};
+  };
+  Page* page_ = nullptr;
+};
+
+class SystemRandom final : public Random {
+ public:
+  void fill(std::span<std::byte> out) override {
+    constexpr std::size_t kSmall = 64;
+    thread_local RandomBuffer buffer;
+    if (out.size() <= kSmall) {
+      buffer.take(out);
+    } else {
+      RandomBuffer::fill_from_kernel(out);
     }
   }
 };

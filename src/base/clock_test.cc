@@ -1,6 +1,10 @@
 #include "base/clock.h"
 
+#include <set>
+
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace candor {
 namespace {
@@ -26,6 +30,35 @@ TEST(ClockTest, MonotonicTimeNeverStepsBack) {
     ASSERT_GE(now, last);
     last = now;
   }
+}
+
+TEST(RandomTest, NoBytesAreGivenTwiceHoweverManyAreTaken) {
+  std::set<Id128> seen;
+  for (int i = 0; i < 5'000; ++i) EXPECT_TRUE(seen.insert(make_id(system_random())).second);
+  std::array<std::byte, 1000> large{};
+  system_random().fill(large);
+  EXPECT_GT(std::set<std::byte>(large.begin(), large.end()).size(), 100U);
+}
+
+TEST(RandomTest, AChildDoesNotGetItsParentsNextBytes) {
+  (void)make_id(system_random());  // the buffer is filled
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const Id128 id = make_id(system_random());
+    _exit(write(ends[1], id.data(), id.size()) == ssize_t{16} ? 0 : 1);
+  }
+  const Id128 ours = make_id(system_random());
+  Id128 theirs{};
+  ASSERT_EQ(read(ends[0], theirs.data(), theirs.size()), 16);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_NE(ours, theirs);
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST(ClockTest, IdsDiffer) { EXPECT_NE(make_id(system_random()), make_id(system_random())); }

@@ -56,6 +56,12 @@ constexpr bool is_plain(char c) {
   return byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\';
 }
 
+constexpr auto kPlain = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = is_plain(static_cast<char>(i));
+  return table;
+}();
+
 Result<void> write_canonical(std::string& out, const Value& value);
 
 Result<void> write_canonical_object(std::string& out, const Object& object) {
@@ -188,7 +194,7 @@ void append_string(std::string& out, std::string_view text) {
   std::size_t begin = 0;  // of what is not yet copied
   std::size_t i = 0;
   while (i < text.size()) {
-    if (is_plain(text[i])) {
+    if (kPlain[static_cast<unsigned char>(text[i])]) {
       ++i;
       continue;
     }
