@@ -25,8 +25,8 @@ import tomllib
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DEMANDS = [f"A{n}" for n in range(1, 25)] + [
-    f"S{n}" for n in (1, 2, 3, 4, 5, 6, 7, 11, 12, 14, 15, 18)]
+DEMANDS = [f"A{n}" for n in range(1, 25)] + [f"B{n}" for n in (5, 6, 8)] + [
+    f"S{n}" for n in (1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 17, 18, 19)]
 BUILD = pathlib.Path(os.environ.get("CANDOR_CHECK_BUILD", ROOT / "build" / "check"))
 # How a test body shows that it asserts something. Helpers that assert are named expect_... or assert_...
 ASSERTION = re.compile(r"\b(EXPECT_|ASSERT_|expect_|assert_|FAIL\(|ADD_FAILURE)")
