@@ -103,8 +103,8 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   TRY(parse_authority(rest.substr(0, slash), out.tls ? 443 : 80, out));
   std::string_view base = rest.substr(slash);
   while (base.ends_with('/')) base.remove_suffix(1);
-  if (base.ends_with("/v1")) base.remove_suffix(3);
   if (!is_base(base)) return malformed();
+  if (base.ends_with("/v1")) base.remove_suffix(3);
   out.base = base;
   return out;
 }

@@ -15,6 +15,10 @@ using Refusal = FairQueue::Refusal;
 
 class FairQueueTest : public ::testing::Test {
  protected:
+  void TearDown() override {  // nobody waits for a turn when the stop source goes
+    stop_.request(http::StopReason::kShutdown);
+    settle();
+  }
   // Asks for a turn; it is kept in held_ until the test gives it back.
   void ask(const std::string& caller, std::chrono::milliseconds patience = kLong) {
     asio::co_spawn(io_, run(caller, patience), asio::detached);

@@ -96,8 +96,12 @@ Task<bool> Connection::handshake() {
     constexpr std::string_view kPlain =
         "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n"
         "content-length: 43\r\n\r\nThis port speaks TLS: the URL is https://.\n";
-    (void)::send(descriptor_.native_handle(), kPlain.data(), kPlain.size(),
-                 MSG_DONTWAIT | MSG_NOSIGNAL);
+    const int fd = descriptor_.native_handle();
+    (void)::send(fd, kPlain.data(), kPlain.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    // What is left unread would make the kernel reset the connection, and lose the sentence.
+    std::array<char, 4'096> rest{};
+    for (int i = 0; i < 16 && ::recv(fd, rest.data(), rest.size(), MSG_DONTWAIT) > 0; ++i) {
+    }
   }
   co_return false;
 }

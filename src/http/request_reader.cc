@@ -14,8 +14,8 @@ namespace beast = boost::beast;
 
 class RequestReader::Parser : public beast::http::basic_parser<true> {
  public:
-  explicit Parser(const ReaderLimits& limits) {
-    header_limit(limits.header_bytes);
+  explicit Parser(const ReaderLimits& limits) : header_bytes_left_(limits.header_bytes) {
+    header_limit(limits.header_bytes);  // of what is parsed at once; the sum is counted below
     body_limit(limits.body_bytes);
     eager(true);
   }
@@ -75,8 +75,14 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
   }
 
   void on_field_impl(beast::http::field /*field*/, beast::string_view name,
-                     beast::string_view value, beast::error_code& /*ec*/) override {
-    if (state != State::kHeader) return;  // trailers are dropped
+                     beast::string_view value, beast::error_code& ec) override {
+    const std::size_t size = name.size() + value.size() + 4;
+    if (size > header_bytes_left_) {
+      refuse(431, "The request header is larger than this server takes.");
+      return stop(ec);
+    }
+    header_bytes_left_ -= size;
+    if (state != State::kHeader) return;  // trailers are counted and dropped
     request.headers.add({name.data(), name.size()}, {value.data(), value.size()});
   }
 
@@ -136,6 +142,8 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
   }
 
   void on_finish_impl(beast::error_code& /*ec*/) override { state = State::kComplete; }
+
+  std::size_t header_bytes_left_;
 };
 
 RequestReader::RequestReader(const ReaderLimits& limits)

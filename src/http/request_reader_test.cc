@@ -72,6 +72,15 @@ TEST(RequestReaderTest, WhatFollowsIsNotConsumed) {
   EXPECT_EQ(read(two).consumed, kPost.size());
 }
 
+TEST(RequestReaderTest, ManySmallFieldsAreBoundedTogetherHoweverTheyArrive) {
+  std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
+  for (int i = 0; i < 4'000; ++i) many += "X-" + std::to_string(i) + ": a\r\n";
+  many += "\r\n";
+  for (const std::size_t step : {std::size_t{100}, std::size_t{16'384}, std::string_view::npos}) {
+    EXPECT_EQ(read(many, step).status, 431) << step;
+  }
+}
+
 TEST(RequestReaderTest, BodiesAndHeadersAreBounded) {
   EXPECT_EQ(read(kPost, 3, {.body_bytes = 6}).status, 413);
   const std::string chunked =

@@ -34,11 +34,11 @@ def on_a_terminal(server, *words):
 def test_S19_an_answer_is_shown_without_what_a_terminal_obeys(own):
     upstream = Upstream(words=[EVIL, " end"])
     with own.configure(upstream.toml()) as server:
-        shown = on_a_terminal(server, "chat", "--model", "canned", "hello")
+        shown = on_a_terminal(server, "chat", "--model", "canned", "-m", "hello")
         assert "end" in shown and "a\ufffd" in shown and not OBEYED.search(shown), ascii(shown)
-        raw = server.run("--raw", "chat", "--model", "canned", "hello").stdout
+        raw = server.run("--raw", "chat", "--model", "canned", "-m", "hello").stdout
         assert "\u202e" in raw and "\x1b]0;owned\x07" in raw
-        asjson = on_a_terminal(server, "--json", "chat", "--model", "canned", "hello")
+        asjson = on_a_terminal(server, "--json", "chat", "--model", "canned", "-m", "hello")
         assert not OBEYED.search(asjson), ascii(asjson)
     upstream.close()
 
@@ -49,7 +49,7 @@ def test_S19_opened_content_and_names_are_shown_without_it_too(own):
         server.run("key", "auditor")
         reply = server.post("/v1/completions", {"model": "canned", "prompt": "ask " + EVIL, "max_tokens": 8})
         assert reply.status == 200
-        opened = on_a_terminal(server, "ledger", "open", reply.headers["candor-exchange"])
+        opened = on_a_terminal(server, "ledger", "open", "--exchange", reply.headers["candor-exchange"])
         assert "ask a" in opened and not OBEYED.search(opened), ascii(opened)
         server.run("key", "create", "evil \u202eyek")
         for words in (("key", "list"), ("--json", "key", "list"), ("ledger", "status"), ("doctor",), ("no-such-\x1b[31mverb",)):
@@ -71,7 +71,7 @@ def test_S19_refusals_are_sentences_of_ours_with_stripped_and_capped_arguments(o
 
 def test_S19_every_refusal_is_made_of_literals():
     """make_error's sentence is a literal, or one of the few that are put together from literals beside it."""
-    composed = {"std::move(caller.error().message)", "caller.error().message", "std::string(reason)", "std::move(message)", "message"}
+    composed = {"std::move(caller.error()", "caller.error()", "caller.error().message", "std::string(reason)", "std::move(message)", "message"}
     seen = 0
     for file in sorted((ROOT / "src").rglob("*.cc")):
         if file.name.endswith(("_test.cc", "_fuzz.cc", "_bench.cc")):

@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 
 import httpx2 as httpx
 import openai
@@ -131,7 +132,7 @@ def test_B6_a_client_certificate_is_an_identity(own, upstream, authority):
         reply = client.post("/v1/completions", json=BODY)
         assert reply.status_code == 200
     intent = made.server.exchange(reply.headers["candor-exchange"])["intent"]["entry"]
-    assert intent["caller_known_by"] == "mtls" and "ada" not in json.dumps(intent)
+    assert intent["caller_known_by"] == "mtls" and "example.org" not in json.dumps(intent)
     bob = authority.issue("bob", "")
     with made.client(certificate=bob) as client:
         again = client.post("/v1/completions", json=BODY)
@@ -278,7 +279,7 @@ def test_B6_the_documented_nginx_in_front(own, upstream, authority, tmp_path):
                     return first, data
             assert b" 401 " in ask(BODY, None)[1]  # not nginx's user
             assert b"One two three four." in ask(BODY, key)[1]
-            upstream.gate = True
+            upstream.gate, upstream.go = True, threading.Semaphore(0)
             first, data = ask(BODY | {"stream": True}, key)
             # The first event came through before the upstream had said the second.
             assert b"One " in first and b"two " not in first and b"four." in data and b"[DONE]" in data

@@ -214,7 +214,6 @@ LIES = {
     "no json": (sse(b"{{{"), False),
     "another index": (sse({"choices": [{"index": 7, "text": "a", "finish_reason": None}]}, delta("", "stop")), False),
     "numbers for texts": (sse({"choices": [{"index": 0, "text": 7, "finish_reason": None}]}), False),
-    "invalid utf-8": (sse(b'{"choices":[{"index":0,"text":"\xff\xfe","finish_reason":null}]}', delta("", "stop"), b"[DONE]"), False),
     "two answers": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", False),
     "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", False),
     "an error with a canary": (b'HTTP/1.1 500 No\r\nContent-Length: 29\r\nX-Canary: CANARY\r\n\r\n{"error":{"message":"CANARY"}}', False),
