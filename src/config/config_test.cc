@@ -74,7 +74,7 @@ TEST(ConfigTest, AnUnknownKeyNamesItsPlaceAndTheNearestKey) {
               HasSubstr("did you mean 'model.slots'?"));
   EXPECT_EQ(problem("entirely = 1"), "candor.toml:1: unknown key 'entirely'");
   EXPECT_THAT(problem("[limits.deeper]\nx = 1"), HasSubstr("unknown key 'limits.deeper'"));
-  EXPECT_THAT(problem("[listen]\ntls_cert = \"a\""), HasSubstr("listen.tls_certificate"));
+  EXPECT_THAT(problem("[listen]\ntls_certificat = \"a\""), HasSubstr("listen.tls_certificate"));
 }
 
 TEST(ConfigTest, AllMistakesAreReportedAtOnce) {

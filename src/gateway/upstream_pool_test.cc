@@ -103,8 +103,8 @@ class UpstreamPoolTest : public ::testing::Test {
     thread_ = std::thread([this] { io_.run(); });
   }
   void TearDown() override {
-    work_.reset();
     on_io([this] { pools_.clear(); });
+    work_.reset();
     io_.stop();
     thread_.join();
   }
