@@ -230,7 +230,7 @@ def test_users_who_are_not_listed_need_a_key(own, upstream, foreign):
 def test_listening_beyond_loopback_without_tls_and_keys_is_refused(own, address):
     own.command = lambda: [str(BIN / "candor"), "serve", "--listen", address]
     code, words = own.refused()
-    assert code == 2 and "without TLS and keys, which is refused" in words and "proxy" in words
+    assert code == 2 and "without TLS and keys, which is refused" in words and "listen.tls_address" in words
 
 
 # --- administration
