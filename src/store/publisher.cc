@@ -15,7 +15,6 @@ constexpr std::uint64_t kRoundBytes = 32U << 20U;  // of journal, so that memory
 // processor, and the disk, for that long.
 constexpr auto kWork = std::chrono::microseconds(300);
 constexpr auto kRest = std::chrono::microseconds(500);
-constexpr std::size_t kIndexRows = 32;
 
 constexpr std::size_t kSlotSubject = 20;  // docs/formats/key-table.md
 
@@ -56,11 +55,9 @@ class RowSet {
         return;
     }
   }
-  std::vector<ExchangeRow> take() {
-    std::vector<ExchangeRow> out;
+  void take(std::vector<ExchangeRow>& out) {
     out.reserve(rows_.size());
     for (auto& [id, row] : rows_) out.push_back(std::move(row));
-    return out;
   }
 
  private:
@@ -162,7 +159,15 @@ Result<void> JournalLedger::publish_round(Pacer& pacer, bool& more) {
   }
   TRY(tiles_->write(entries, pacer));
   const std::shared_ptr<const SignedHead>& head = batches.back().head;
-  update_index(rows.take(), head->size, pacer);
+  if (!index_broken_) {
+    StateDb::IndexUpdate update;
+    rows.take(update.exchanges);
+    update.indexed_size = head->size;
+    if (const auto indexed = parts_.state.update_index(update, pacer); !indexed) {
+      index_broken_ = true;  // the next start makes it again from the log
+      log_warning("ledger.index_failed", {{"code", indexed.error().code()}});
+    }
+  }
   TRY(tiles_->write_checkpoint(head->note, head->size));
   published_size_ = head->size;
   tree_->published(head->size, options_.recent_leaves);
@@ -173,25 +178,6 @@ Result<void> JournalLedger::publish_round(Pacer& pacer, bool& more) {
                    pending_.begin() + static_cast<std::ptrdiff_t>(batches.size()));
   }
   return journal_->remove_published(head->size);
-}
-
-// Rows that are told of twice do no harm, so only the last step says how far the index reaches.
-void JournalLedger::update_index(std::vector<ExchangeRow> rows, std::uint64_t size, Pacer& pacer) {
-  if (index_broken_) return;
-  std::size_t at = 0;
-  do {
-    pacer.breathe();
-    const auto count = static_cast<std::ptrdiff_t>(std::min(kIndexRows, rows.size() - at));
-    const auto begin = rows.begin() + static_cast<std::ptrdiff_t>(at);
-    at += kIndexRows;
-    StateDb::IndexUpdate update;
-    update.exchanges.assign(std::make_move_iterator(begin), std::make_move_iterator(begin + count));
-    if (at >= rows.size()) update.indexed_size = size;
-    if (const auto indexed = parts_.state.update_index(update); !indexed) {
-      index_broken_ = true;  // the next start makes it again from the log
-      log_warning("ledger.index_failed", {{"code", indexed.error().code()}});
-    }
-  } while (at < rows.size() && !index_broken_);
 }
 
 Result<void> JournalLedger::publish() {

@@ -251,7 +251,8 @@ Result<void> catch_up_index(Published& published, KeyTable& table, SealedStore& 
   std::unordered_map<Id128, bool, IdHash> fresh;
   const auto put = [&](std::uint64_t size) -> Result<void> {
     update.indexed_size = size;
-    TRY(state.update_index(update));
+    Pacer no_rests;
+    TRY(state.update_index(update, no_rests));
     update.exchanges.clear();
     return {};
   };
