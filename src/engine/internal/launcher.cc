@@ -26,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxReport = model::kMaxSummaryBytes + 8'192;
 constexpr std::uint64_t kProbeMemory = 1ULL << 30U;
+constexpr std::size_t kFirstAdapter = 6;  // the engine's descriptors below have fixed uses
 
 std::unexpected<Error> os_error(std::string_view doing) {
   return fail(Code::kInternal, fmt::format("{}: {}", doing, std::strerror(errno)));
@@ -83,6 +84,7 @@ SandboxGrants with_namespaces(SandboxGrants grants, const NamespaceGrants& names
   grants.ipc_namespace = namespaces.ipc;
   grants.network_namespace = namespaces.network;
   grants.user_namespace = namespaces.user;
+  grants.empty_root = namespaces.empty_root;
   return grants;
 }
 
@@ -205,7 +207,8 @@ Result<Inspection> Launcher::inspect(int model_fd) {
                                           {null.get(), 1},
                                           {null.get(), 2},
                                           {model_fd, 3},
-                                          {report.writer.get(), 4}}}));
+                                          {report.writer.get(), 4}},
+                          .empty_root = true}));
   const ChildGuard guard(child);
   report.writer.reset();
   ReportReader reader(report.reader.get(), 30s);
@@ -230,8 +233,8 @@ Result<KernelProbe> Launcher::kernel_probe(const std::vector<model::TensorTypeUs
       {.binary_fd = engine_.fd.get(),
        .arguments = {"candor-engine", "--report-fd", "3", "--data-limit",
                      std::to_string(kProbeMemory), "--kernel-probe", list},
-       .descriptors = {
-           {null.get(), 0}, {null.get(), 1}, {null.get(), 2}, {report.writer.get(), 3}}}));
+       .descriptors = {{null.get(), 0}, {null.get(), 1}, {null.get(), 2}, {report.writer.get(), 3}},
+       .empty_root = true}));
   const ChildGuard guard(child);
   report.writer.reset();
   ReportReader reader(report.reader.get(), 60s);
@@ -278,14 +281,25 @@ Result<StartedEngine> Launcher::start_own(const EngineStart& start) {
   SpawnRequest request{
       .binary_fd = engine_.fd.get(),
       .arguments = {"candor-engine", "--control-fd", "3", "--model-fd", "4", "--report-fd", "5",
-                    "--data-limit", std::to_string(start.data_limit_bytes), "--"},
+                    "--data-limit", std::to_string(start.data_limit_bytes)},
       .descriptors = {{null.get(), 0},
                       {errors.writer.get(), 1},
                       {errors.writer.get(), 2},
                       {theirs.get(), 3},
                       {start.model_fd, 4},
                       {report.writer.get(), 5}},
-      .scheduling = scheduling_};
+      .scheduling = scheduling_,
+      .empty_root = true};
+  for (const int adapter : start.adapter_fds) {
+    const auto number = static_cast<int>(request.descriptors.size());  // kFirstAdapter, ...
+    request.descriptors.emplace_back(adapter, number);
+    request.arguments.insert(request.arguments.end(), {"--readable-fd", std::to_string(number)});
+  }
+  request.arguments.emplace_back("--");
+  for (std::size_t i = 0; i < start.adapter_fds.size(); ++i) {
+    request.arguments.insert(request.arguments.end(),
+                             {"--lora", "/proc/self/fd/" + std::to_string(kFirstAdapter + i)});
+  }
   request.arguments.insert(request.arguments.end(), start.flags.begin(), start.flags.end());
   out.child = TRY(spawner_.spawn(request));
   ChildGuard guard(out.child);

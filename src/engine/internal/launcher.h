@@ -45,7 +45,8 @@ struct StartedEngine {
 
 struct EngineStart {
   int model_fd = -1;
-  std::vector<std::string> flags;
+  std::vector<int> adapter_fds{};  // LoRA adapters, in order
+  std::vector<std::string> flags{};
   std::uint64_t data_limit_bytes = 0;
   std::chrono::milliseconds deadline{10'000};
 };

@@ -176,8 +176,6 @@ void allow_common(Program& p) {
            SYS_shutdown,
            SYS_getsockname,
            SYS_getpeername,
-           SYS_getsockopt,
-           SYS_setsockopt,
            // harmless facts
            SYS_uname,
            SYS_sysinfo,
@@ -200,6 +198,18 @@ void allow_common(Program& p) {
   for (const int command : {FIONBIO, FIONREAD, TCGETS}) {
     p.allow_if(SYS_ioctl,
                {{.index = 1, .mask = 0xFFFFFFFFU, .value = static_cast<std::uint64_t>(command)}});
+  }
+  // Not, for one, a descriptor of the process at the other end (SO_PEERPIDFD).
+  for (const int option : {SO_ERROR, SO_TYPE}) {
+    p.allow_if(SYS_getsockopt,
+               {{.index = 1, .mask = 0xFFFFFFFFU, .value = SOL_SOCKET},
+                {.index = 2, .mask = 0xFFFFFFFFU, .value = static_cast<std::uint64_t>(option)}});
+  }
+  // Time limits of a connection; not, for one, a packet filter on it.
+  for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    p.allow_if(SYS_setsockopt,
+               {{.index = 1, .mask = 0xFFFFFFFFU, .value = SOL_SOCKET},
+                {.index = 2, .mask = 0xFFFFFFFFU, .value = static_cast<std::uint64_t>(option)}});
   }
   // Reads of one's own limits; a new limit only ever lowers, but is not needed either.
   p.allow_if(SYS_prlimit64, {{.index = 0, .value = 0}, {.index = 2, .value = 0}});
@@ -228,12 +238,16 @@ std::vector<sock_filter> build_filter(const SealRequest& request, int own_pid) {
                               .value = static_cast<std::uint64_t>(request.control_fd)}});
   }
   if (request.filter == FilterKind::kSealed) {
-    p.allow_if(SYS_mmap, {{.index = 2, .mask = PROT_EXEC, .value = 0}});
+    // A file's pages, or private memory, which RLIMIT_DATA counts; shared memory it would not.
+    p.allow_if(SYS_mmap, {{.index = 2, .mask = PROT_EXEC, .value = 0},
+                          {.index = 3, .mask = MAP_ANONYMOUS, .value = 0}});
+    p.allow_if(SYS_mmap, {{.index = 2, .mask = PROT_EXEC, .value = 0},
+                          {.index = 3, .mask = MAP_TYPE, .value = MAP_PRIVATE}});
     p.allow_if(SYS_mprotect, {{.index = 2, .mask = PROT_EXEC, .value = 0}});
   } else {
     for (const long number :
-         {SYS_mmap, SYS_mprotect, SYS_execve, SYS_execveat, SYS_bind, SYS_listen, SYS_accept,
-          SYS_accept4, SYS_unlinkat, SYS_fchmod, SYS_set_tid_address}) {
+         {SYS_mmap, SYS_mprotect, SYS_setsockopt, SYS_execve, SYS_execveat, SYS_bind, SYS_listen,
+          SYS_accept, SYS_accept4, SYS_unlinkat, SYS_fchmod, SYS_set_tid_address}) {
       p.allow(number);
     }
 #if defined(__x86_64__)
