@@ -4,11 +4,19 @@
 #include <array>
 
 #include <pwd.h>
+#include <unistd.h>
 
 #include "base/text.h"
 
 namespace candor::cli {
 namespace {
+
+// Configured with -DCANDOR_LLAMA_SERVER: the build has put that binary beside the program.
+#if defined(CANDOR_FOREIGN_ENGINE)
+constexpr bool kBuiltWithForeignEngine = true;
+#else
+constexpr bool kBuiltWithForeignEngine = false;
+#endif
 
 Result<std::uint32_t> uid_of(const std::string& user) {
   if (const auto number = parse_decimal(user); number && *number < 0xffff'ffffULL) {
@@ -108,6 +116,7 @@ std::vector<engine::ModelConfig> supervised_models(const config::Config& config)
     out.memory_bytes = model.memory_bytes;
     out.pinned = model.pinned;
     out.weights = model.sha256;
+    out.adapters = model.adapters;
     out.chat_template = model.chat_template;
     out.extra_flags = model.flags;
     models.push_back(std::move(out));
@@ -129,12 +138,16 @@ engine::SupervisorOptions supervisor_options(const config::Config& config,
                                              const store::DataPaths& paths) {
   engine::SupervisorOptions options;
   options.models = supervised_models(config);
-  options.engine_binary =
-      config.engine.binary.empty() ? program_folder / "candor-engine" : config.engine.binary;
+  options.engine_binary = config.engine.binary;
   options.foreign_engine = config.engine.foreign;
+  if (options.engine_binary.empty()) {
+    options.foreign_engine = kBuiltWithForeignEngine;
+    options.engine_binary =
+        program_folder / (kBuiltWithForeignEngine ? "candor-engine-foreign" : "candor-engine");
+  }
   options.engine_manifest = options.engine_binary.parent_path() / "candor-engine.json";
   options.inspect_binary = program_folder / "candor-inspect";
-  options.runtime_folder = paths.run();
+  options.runtime_folder = paths.run() / "engines";
   options.store_folder = paths.models();
   options.memory_budget_bytes = config.engine.memory_budget;
   options.idle_unload = config.engine.idle_unload;
@@ -178,9 +191,14 @@ Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& conf
                                          {"/lib", Rights::kReadExecute},
                                          {"/lib64", Rights::kReadExecute},
                                          {"/etc", Rights::kRead},
-                                         {"/proc", Rights::kReadWrite},
+                                         {"/proc", Rights::kRead},
                                          {"/sys", Rights::kRead},
-                                         {"/dev", Rights::kReadWrite}};
+                                         {"/dev/null", Rights::kReadWrite},
+                                         {"/dev/urandom", Rights::kRead}};
+  // An engine's user namespace gets its map from the child that is in it, under a number that
+  // nobody knows before. Root needs no such namespace, and for root writing here would be ruling
+  // the machine; for others it opens nothing that their user cannot have anyway.
+  if (::geteuid() != 0) grants.push_back({"/proc", Rights::kReadWrite});
   if (!config.engine.binary.empty()) {
     grants.push_back({config.engine.binary.parent_path(), Rights::kReadExecute});
   }
@@ -199,6 +217,8 @@ Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& conf
   for (const config::Model& model : config.models) {
     if (!model.path.empty())
       grants.push_back({grant_for(model.path, config.data_dir), Rights::kRead});
+    for (const Path& adapter : model.adapters)
+      grants.push_back({grant_for(adapter, config.data_dir), Rights::kRead});
     if (!model.chat_template.empty())
       grants.push_back({grant_for(model.chat_template, config.data_dir), Rights::kRead});
   }
@@ -216,6 +236,7 @@ std::string configuration_text(const config::Config& config) {
   }
   for (const config::Model& model : config.models) {
     out.append("model ").append(model.name).append(" ").append(model.path.string());
+    for (const Path& adapter : model.adapters) out.append(" + ").append(adapter.string());
     out.append(model.upstream).append(" ").append(model.upstream_model).append("\n");
   }
   return out;

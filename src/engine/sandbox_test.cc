@@ -1,10 +1,18 @@
 // Reports of the sandbox, and how children are started. What the sandbox refuses: escape_test.cc.
 #include "engine/sandbox.h"
 
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <initializer_list>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/testing/result_matchers.h"
@@ -32,6 +40,60 @@ TEST(SandboxGrantsTest, TheReportReadsBackAndHostileOnesAreRefused) {
   g.landlock_abi = 0;
   EXPECT_FALSE(g.confined());
   EXPECT_TRUE(describe(g).starts_with("NOT CONFINED"));
+}
+
+// As a kernel without these parts answers, by a filter that stands before.
+void take_away(std::initializer_list<long> calls) {
+  std::vector<sock_filter> code = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const long call : calls) {
+    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 1));
+    code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS));
+  }
+  code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  const sock_fprog program{.len = static_cast<unsigned short>(code.size()), .filter = code.data()};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    _exit(2);
+  }
+}
+// What a sealed child of such a kernel measures.
+SandboxGrants sealed_without(std::initializer_list<long> calls) {
+  int ends[2];
+  EXPECT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    take_away(calls);
+    const auto grants = seal({});
+    const std::string text = grants ? to_json(*grants) : grants.error().message();
+    (void)!write(ends[1], text.data(), text.size());
+    _exit(0);
+  }
+  close(ends[1]);
+  char buffer[4096];
+  const ssize_t got = read(ends[0], buffer, sizeof buffer);
+  close(ends[0]);
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
+  const std::string text(buffer, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  const auto grants = grants_from_json(text);
+  EXPECT_OK(grants) << text;
+  return grants.value_or(SandboxGrants{});
+}
+
+constexpr long kLandlockCreate = 444;
+
+TEST(SealTest, A5_WhatTheKernelDoesNotHaveIsReportedAsNotGranted) {
+  const SandboxGrants whole = sealed_without({});
+  EXPECT_TRUE(whole.confined()) << describe(whole);
+  const SandboxGrants files = sealed_without({kLandlockCreate});
+  EXPECT_FALSE(files.confined());
+  EXPECT_EQ(files.landlock_abi, 0);
+  EXPECT_TRUE(files.seccomp_filter && files.no_new_privs && files.no_core);
+  const SandboxGrants calls = sealed_without({SYS_seccomp});
+  EXPECT_FALSE(calls.confined());
+  EXPECT_FALSE(calls.seccomp_filter);
+  EXPECT_GT(calls.landlock_abi, 0);
+  EXPECT_NE(describe(calls).find("NOT CONFINED"), std::string::npos);
+  EXPECT_NE(describe(calls).find("not granted: seccomp filter"), std::string::npos);
 }
 
 TEST(SpawnerTest, AProgramThatCannotBeExecutedIsAnErrorNotAChild) {

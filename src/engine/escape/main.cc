@@ -61,9 +61,13 @@ int main(int argc, char** argv) {
   if (first == "--succeeded") return std::puts(R"({"errno":0,"refused":false})") < 0;
   if (first == "--table") return std::fputs(escape::markdown_table().c_str(), stdout) < 0;
   const auto start = parse_start(argc, argv);
-  if (!start || start->words.size() % 2 != 0) return kBadUse;
+  if (!start) return kBadUse;
   Plan plan;
-  for (std::size_t i = 0; i < start->words.size(); i += 2) {
+  // In place of an engine that the supervisor started: the model's name is the attempt's.
+  const bool as_engine = !start->words.empty() && start->words[0] == "--alias";
+  if (as_engine && !take(plan, "--attempt", start->words[1])) return kBadUse;
+  if (!as_engine && start->words.size() % 2 != 0) return kBadUse;
+  for (std::size_t i = 0; !as_engine && i < start->words.size(); i += 2) {
     if (!take(plan, start->words[i], start->words[i + 1])) return kBadUse;
   }
   if (plan.attempt == nullptr || read_token(start->control_fd).empty()) return kBadUse;
@@ -84,5 +88,6 @@ int main(int argc, char** argv) {
   const int error = result == -1 ? errno : 0;
   write_line(STDOUT_FILENO, "{\"errno\":" + std::to_string(error) +
                                 ",\"refused\":" + (result == -1 ? "true" : "false") + "}");
+  while (as_engine) sleep(1'000);
   _exit(0);
 }

@@ -5,13 +5,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -146,7 +146,7 @@ Result<Program> open_program(const Path& path) {
   return out;
 }
 
-std::vector<std::string> cpu_features() {
+std::vector<std::string> cpu_features(std::istream& in) {
   static constexpr std::string_view kRelevant[] = {
       "sse3",       "ssse3",       "sse4_1",   "sse4_2",      "avx",         "avx2",
       "fma",        "f16c",        "bmi2",     "avx_vnni",    "avx512f",     "avx512bw",
@@ -154,7 +154,6 @@ std::vector<std::string> cpu_features() {
       "avx512vbmi", "avx512_vnni", "amx_tile", "amx_int8",    "amx_bf16",    "asimd",
       "asimddp",    "asimdhp",     "i8mm",     "sve",         "sve2",        "bf16",
       "svei8mm",    "sme"};
-  std::ifstream in("/proc/cpuinfo");
   std::vector<std::string> out;
   for (std::string line; std::getline(in, line);) {
     if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
@@ -173,10 +172,11 @@ std::vector<std::string> cpu_features() {
   return out;
 }
 
-Result<EngineIdentity> identify_engine(const Program& program, const Path& manifest) {
+Result<EngineIdentity> identify_engine(const Program& program, const Path& manifest,
+                                       std::vector<std::string> cpu_features) {
   EngineIdentity out;
   out.binary = program.digest;
-  out.cpu_features = cpu_features();
+  out.cpu_features = std::move(cpu_features);
   out.version = "foreign build";
   if (!manifest.empty() && std::filesystem::exists(manifest)) {
     const Bytes bytes = TRY(read_file(real_file_system(), manifest, 1U << 20U));
@@ -329,6 +329,9 @@ Result<StartedEngine> Launcher::start_foreign(const EngineStart& start) {
   const OwnedFd token_file(memfd_create("candor-token", MFD_CLOEXEC));
   const std::string& token = out.token.reveal();
   if (write(token_file.get(), token.data(), token.size()) < 0) return os_error("token");
+  if (mkdir(runtime_folder_.c_str(), 0700) != 0 && errno != EEXIST) {
+    return os_error("the engine's private folder " + runtime_folder_.string());
+  }
   const OwnedFd folder(open(runtime_folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() < 0) return os_error("the engine's private folder " + runtime_folder_.string());
   int alive[2];
@@ -336,7 +339,7 @@ Result<StartedEngine> Launcher::start_foreign(const EngineStart& start) {
     return os_error("no socket");
   out.control = OwnedFd(alive[0]);
   const OwnedFd theirs(alive[1]);
-  std::array<std::byte, 8> name{};
+  std::array<std::byte, 4> name{};
   system_random().fill(name);
   out.socket_path = (runtime_folder_ / ("e" + to_hex(name) + ".sock")).string();
   SpawnRequest request{.binary_fd = launch_.fd.get(),
