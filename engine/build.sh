@@ -3,13 +3,14 @@
 # manifest build/bin/candor-engine.json. About 6 minutes on two cores the first time, nothing later.
 #   CANDOR_LLAMA_SOURCE=DIR   other sources of llama.cpp (our patches must be applied in them)
 #   CANDOR_ENGINE_JOBS=N      default: all processors
+#   CANDOR_ENGINE_BUILD=DIR, CANDOR_ENGINE_BIN=DIR   other folders for objects and programs
 #   engine/build.sh --rival   also llama-server beside it, for ./bench engine and for tests
 #   engine/build.sh --wrong   also candor-engine-wrong, whose kernels are wrong, for tests
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
-build=$root/build/engine
-bin=$root/build/bin
+build=${CANDOR_ENGINE_BUILD:-$root/build/engine}
+bin=${CANDOR_ENGINE_BIN:-$root/build/bin}
 mkdir -p "$build" "$bin"
 exec 9> "$build/.lock"
 flock 9  # several presets may ask at once

@@ -17,7 +17,6 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -39,7 +38,6 @@ struct ChildStatus {
   Step step = Step::kReady;
   int error = 0;
   std::array<std::uint64_t, kNamespaces.size()> namespaces{};
-  bool empty_root = false;
 };
 
 std::array<std::uint64_t, kNamespaces.size()> namespace_inodes() {
@@ -59,7 +57,6 @@ struct Plan {
   int status_fd = -1;
   int policy = SCHED_OTHER;
   bool user_namespace = false;
-  bool empty_root = false;
   std::array<char, 64> uid_map{};
   std::array<char, 64> gid_map{};
 };
@@ -78,34 +75,6 @@ bool write_file(const char* path, const char* text) {
   const bool ok = write(fd, text, static_cast<std::size_t>(size)) == size;
   close(fd);
   return ok;
-}
-
-// Leaves a root folder with /proc/self in it and nothing else: no socket, file or name of anyone
-// can be reached by path. False, and all as it was, where the kernel does not grant a step. In a
-// mount namespace of our own only.
-bool empty_root() {
-  // Else an unmount here would be one everywhere.
-  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
-  const long self =
-      syscall(SYS_open_tree, AT_FDCWD, "/proc/self", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-  if (self < 0) return false;
-  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-  if (mount("none", "/proc", "tmpfs", kFlags, "size=16k,nr_inodes=8,mode=0755") != 0) {
-    close(static_cast<int>(self));
-    return false;
-  }
-  const bool moved =
-      mkdir("/proc/proc", 0755) == 0 && mkdir("/proc/proc/self", 0755) == 0 &&
-      syscall(SYS_move_mount, self, "", AT_FDCWD, "/proc/proc/self", MOVE_MOUNT_F_EMPTY_PATH) == 0;
-  close(static_cast<int>(self));
-  if (!moved || chdir("/proc") != 0 || syscall(SYS_pivot_root, ".", ".") != 0) {
-    (void)umount2("/proc", MNT_DETACH);
-    return false;
-  }
-  // The old root lies over the new one; nothing of it stays.
-  if (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) _exit(127);
-  (void)mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | kFlags, nullptr);
-  return true;
 }
 
 // Runs in the forked child. No allocation, no locks.
@@ -127,7 +96,6 @@ bool empty_root() {
   (void)sched_setscheduler(0, plan.policy, &parameter);
   (void)umask(077);
   status.namespaces = namespace_inodes();
-  if (plan.empty_root) status.empty_root = empty_root();
 
   // First everything out of the way, then to its number.
   std::array<int, 32> high{};
@@ -196,7 +164,6 @@ Result<Child> spawn_now(const SpawnRequest& request) {
   for (const std::uint64_t flags : ladder) {
     if (!request.use_namespaces && flags != 0) continue;
     plan.user_namespace = (flags & CLONE_NEWUSER) != 0;
-    plan.empty_root = request.empty_root && (flags & CLONE_NEWNS) != 0;
     int pidfd = -1;
     const pid_t pid = clone_process(flags, &pidfd);
     if (pid == 0) run_child(plan);
@@ -227,8 +194,7 @@ Result<Child> spawn_now(const SpawnRequest& request) {
                           .mount = differs(1),
                           .ipc = differs(2),
                           .network = differs(3),
-                          .user = differs(4),
-                          .empty_root = status.empty_root};
+                          .user = differs(4)};
       writer.reset();
       started = !read_status();  // end-of-file: exec has closed it
     }

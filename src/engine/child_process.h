@@ -43,16 +43,11 @@ struct SpawnRequest {
       descriptors{};  // (ours, number in the child); all else is closed
   Scheduling scheduling = Scheduling::kOther;
   bool use_namespaces = true;
-  // In the mount namespace nothing but /proc/self; for programs that open nothing else by name, not
-  // even a library.
-  bool empty_root = false;
 };
 
-// Namespaces of the child that differ from ours, compared by inode in the child; and whether its
-// root folder was emptied.
+// Namespaces of the child that differ from ours, compared by inode in the child.
 struct NamespaceGrants {
   bool pid = false, mount = false, ipc = false, network = false, user = false;
-  bool empty_root = false;
 };
 
 struct Child {

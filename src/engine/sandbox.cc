@@ -163,7 +163,6 @@ std::string to_json(const SandboxGrants& g) {
   // In the order of RFC 8785, so that the text is canonical as it stands.
   number("data_limit_bytes", g.data_limit_bytes);
   flag("empty_environment", g.empty_environment);
-  flag("empty_root", g.empty_root);
   flag("ipc_namespace", g.ipc_namespace);
   number("landlock_abi", static_cast<std::uint64_t>(g.landlock_abi));
   flag("landlock_net", g.landlock_net);
@@ -206,7 +205,6 @@ std::string describe(const SandboxGrants& g) {
   note(g.network_namespace, "network namespace");
   note(g.pid_namespace, "PID namespace");
   note(g.mount_namespace, "mount namespace");
-  note(g.empty_root, "empty root folder");
   note(g.ipc_namespace, "IPC namespace");
   note(g.parent_death_signal, "ends with its parent");
   note(g.data_limit_bytes > 0, "memory limit");

@@ -32,7 +32,6 @@ struct SandboxGrants {
   bool ipc_namespace = false;
   bool network_namespace = false;
   bool user_namespace = false;
-  bool empty_root = false;  // the mount namespace holds /proc/self and nothing else
   bool parent_death_signal = false;
   std::uint64_t data_limit_bytes = 0;  // RLIMIT_DATA; 0: none
   std::uint64_t thread_limit = 0;      // RLIMIT_NPROC, counted in a user namespace; 0: none

@@ -8,10 +8,10 @@ Result<SandboxGrants> grants_from_json(std::string_view text) {
   const json::Value value = TRY(json::parse_canonical(text, {.max_bytes = 4'096, .max_depth = 2}));
   const json::Object& in = *TRY(json::as_object(value, "grants"));
   TRY(json::only_keys(
-      in, {"data_limit_bytes", "empty_environment", "empty_root", "ipc_namespace", "landlock_abi",
-           "landlock_net", "landlock_scope", "mount_namespace", "network_namespace",
-           "no_capabilities", "no_core", "no_new_privs", "not_dumpable", "parent_death_signal",
-           "pid_namespace", "scheduling", "seccomp_filter", "thread_limit", "user_namespace"}));
+      in, {"data_limit_bytes", "empty_environment", "ipc_namespace", "landlock_abi", "landlock_net",
+           "landlock_scope", "mount_namespace", "network_namespace", "no_capabilities", "no_core",
+           "no_new_privs", "not_dumpable", "parent_death_signal", "pid_namespace", "scheduling",
+           "seccomp_filter", "thread_limit", "user_namespace"}));
   SandboxGrants g;
   const std::int64_t limit = TRY(json::get_int(in, "data_limit_bytes"));
   const std::int64_t abi = TRY(json::get_int(in, "landlock_abi"));
@@ -28,7 +28,6 @@ Result<SandboxGrants> grants_from_json(std::string_view text) {
   }
   g.scheduling = scheduling;
   g.empty_environment = TRY(json::get_bool(in, "empty_environment"));
-  g.empty_root = TRY(json::get_bool(in, "empty_root"));
   g.ipc_namespace = TRY(json::get_bool(in, "ipc_namespace"));
   g.landlock_net = TRY(json::get_bool(in, "landlock_net"));
   g.landlock_scope = TRY(json::get_bool(in, "landlock_scope"));

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import need
 from lora import write_adapter
-from server import TINY
+from server import TINY, wait_until
 
 
 def b64(path):
@@ -56,6 +56,7 @@ def test_A7_an_adapter_that_is_opened_for_writing_ends_its_engine(own, adapters)
             file.seek(-4, 2)
             file.write(b"\1\2\3\4")
         assert [e["reason"] for e in server.entries() if e["type"] == "unload"] == ["lease_broken"]
+        wait_until(lambda: server.complete(model="tiny").status == 200, "the engine is up again")
         _, intent = words(server)
         assert intent["provenance"]["adapters"] == [b64(adapters[0])]  # of what is there now
 

@@ -90,6 +90,6 @@ def test_A4_a_foreign_llama_server_serves_under_its_own_digest(own):
         assert (first["engine_basis"], second["engine_basis"]) == ("measured", "declared")
         assert second["weights"] == first["weights"]
         [p7] = [p for p in server.json("doctor", code=None)["promises"] if p["id"] == "P7"]
-        assert p7["state"]
+        assert p7["state"] == "limited" and "did not build" in p7["why"]
         code, words = server.verify_log()
         assert code == 0 and "declared, not measured" in words

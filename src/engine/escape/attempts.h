@@ -35,7 +35,7 @@ struct Targets {
 enum Mechanism : unsigned {
   kSeccomp = 1U,
   kLandlock = 2U,
-  kNamespaces = 4U,  // PID, mount with an empty root, network, IPC
+  kNamespaces = 4U,  // PID, network, IPC, mounts
   kLimits = 8U,
   kPrivileges = 16U,  // no capabilities, not dumpable, no_new_privs
   kLaunch = 32U,      // how it is started: no environment, no other descriptors

@@ -162,19 +162,19 @@ constexpr Attempt kNetwork[] = {
 };
 
 constexpr Attempt kUnixSockets[] = {
-    {"unix_path", "connect to a Unix socket by path", kSeccomp | kNamespaces, Control::kUser,
+    {"unix_path", "connect to a Unix socket by path", kSeccomp, Control::kUser,
      [](const Targets& t) {
        return connect_to(socket(AF_UNIX, SOCK_STREAM, 0), by_path(t.in("listener.sock")));
      }},
-    {"unix_path_on_a_given_socket", "the same on a socket that was there before",
-     kSeccomp | kNamespaces, Control::kUser,
+    {"unix_path_on_a_given_socket", "the same on a socket that was there before", kSeccomp,
+     Control::kUser,
      [](const Targets& t) { return connect_to(t.given_unix, by_path(t.in("listener.sock"))); }},
-    {"unix_path_datagram", "send to a Unix socket by path", kSeccomp | kNamespaces, Control::kUser,
+    {"unix_path_datagram", "send to a Unix socket by path", kSeccomp, Control::kUser,
      [](const Targets& t) {
        return send_to(socket(AF_UNIX, SOCK_DGRAM, 0), by_path(t.in("datagram.sock")));
      }},
-    {"unix_datagram_on_a_given_socket", "the same on a socket that was there before",
-     kSeccomp | kNamespaces, Control::kUser,
+    {"unix_datagram_on_a_given_socket", "the same on a socket that was there before", kSeccomp,
+     Control::kUser,
      [](const Targets& t) { return send_to(t.given_datagram, by_path(t.in("datagram.sock"))); }},
     {"unix_abstract", "connect to a Unix socket by abstract name", kEvery, Control::kUser,
      [](const Targets& t) {
@@ -184,7 +184,7 @@ constexpr Attempt kUnixSockets[] = {
      [](const Targets& t) {
        return send_to(socket(AF_UNIX, SOCK_DGRAM, 0), by_name(t.abstract_name + ".dgram"));
      }},
-    {"dbus_system", "the system's D-Bus", kSeccomp | kNamespaces, Control::kUser,
+    {"dbus_system", "the system's D-Bus", kSeccomp, Control::kUser,
      [](const Targets& t) {
        return connect_to(socket(AF_UNIX, SOCK_STREAM, 0), by_path(t.in("system_bus_socket")));
      }},
@@ -192,15 +192,15 @@ constexpr Attempt kUnixSockets[] = {
      [](const Targets& t) {
        return connect_to(socket(AF_UNIX, SOCK_STREAM, 0), by_name(t.abstract_name + ".dbus"));
      }},
-    {"other_engine", "another engine's socket", kSeccomp | kNamespaces, Control::kUser,
+    {"other_engine", "another engine's socket", kSeccomp, Control::kUser,
      [](const Targets& t) {
        return connect_to(socket(AF_UNIX, SOCK_STREAM, 0), by_path(t.in("engine.sock")));
      }},
-    {"admin_socket", "the monitor's administration", kSeccomp | kNamespaces, Control::kUser,
+    {"admin_socket", "the monitor's administration", kSeccomp, Control::kUser,
      [](const Targets& t) {
        return connect_to(socket(AF_UNIX, SOCK_STREAM, 0), by_path(t.in("admin.sock")));
      }},
-    {"unix_listen", "wait for connections at a path", kEvery, Control::kUser,
+    {"unix_listen", "wait for connections at a path", kSeccomp | kLandlock, Control::kUser,
      [](const Targets& t) { return listen_as(by_path(t.in("made.sock"))); }},
     {"unix_listen_abstract", "wait for connections at an abstract name", kSeccomp, Control::kUser,
      [](const Targets& t) { return listen_as(by_name(t.abstract_name + ".made")); }},

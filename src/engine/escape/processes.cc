@@ -113,7 +113,7 @@ long its_limits(const Targets& t) {
 constexpr unsigned kEvery = kSeccomp | kLandlock | kNamespaces;
 
 constexpr Attempt kProcesses[] = {
-    {"shell", "run a shell", kEvery, Control::kUser, run_shell},
+    {"shell", "run a shell", kSeccomp | kLandlock, Control::kUser, run_shell},
     {"run_itself", "run its own program again", kSeccomp | kLandlock, Control::kUser, run_itself},
     {"fork", "start a process (fork)", kSeccomp, Control::kUser,
      [](const Targets&) { return clone_with(0); }},
@@ -194,8 +194,8 @@ constexpr Attempt kNamespacesAndMounts[] = {
      [](const Targets&) { return clone_with(CLONE_NEWUSER); }},
     {"network_namespace", "a network namespace of its own", kSeccomp, Control::kUser,
      [](const Targets&) -> long { return unshare(CLONE_NEWUSER | CLONE_NEWNET); }},
-    {"others_namespace", "another process's namespace", kEvery | kPrivileges, Control::kRoot,
-     others_namespace},
+    {"others_namespace", "another process's namespace", kSeccomp | kLandlock | kPrivileges,
+     Control::kRoot, others_namespace},
     {"mount", "mount a file system", kSeccomp | kLandlock, Control::kUser,
      [](const Targets&) {
        return in_namespaces(CLONE_NEWUSER | CLONE_NEWNS,

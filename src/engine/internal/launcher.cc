@@ -84,7 +84,6 @@ SandboxGrants with_namespaces(SandboxGrants grants, const NamespaceGrants& names
   grants.ipc_namespace = namespaces.ipc;
   grants.network_namespace = namespaces.network;
   grants.user_namespace = namespaces.user;
-  grants.empty_root = namespaces.empty_root;
   return grants;
 }
 
@@ -207,8 +206,7 @@ Result<Inspection> Launcher::inspect(int model_fd) {
                                           {null.get(), 1},
                                           {null.get(), 2},
                                           {model_fd, 3},
-                                          {report.writer.get(), 4}},
-                          .empty_root = true}));
+                                          {report.writer.get(), 4}}}));
   const ChildGuard guard(child);
   report.writer.reset();
   ReportReader reader(report.reader.get(), 30s);
@@ -233,8 +231,8 @@ Result<KernelProbe> Launcher::kernel_probe(const std::vector<model::TensorTypeUs
       {.binary_fd = engine_.fd.get(),
        .arguments = {"candor-engine", "--report-fd", "3", "--data-limit",
                      std::to_string(kProbeMemory), "--kernel-probe", list},
-       .descriptors = {{null.get(), 0}, {null.get(), 1}, {null.get(), 2}, {report.writer.get(), 3}},
-       .empty_root = true}));
+       .descriptors = {
+           {null.get(), 0}, {null.get(), 1}, {null.get(), 2}, {report.writer.get(), 3}}}));
   const ChildGuard guard(child);
   report.writer.reset();
   ReportReader reader(report.reader.get(), 60s);
@@ -288,8 +286,7 @@ Result<StartedEngine> Launcher::start_own(const EngineStart& start) {
                       {theirs.get(), 3},
                       {start.model_fd, 4},
                       {report.writer.get(), 5}},
-      .scheduling = scheduling_,
-      .empty_root = true};
+      .scheduling = scheduling_};
   for (const int adapter : start.adapter_fds) {
     const auto number = static_cast<int>(request.descriptors.size());  // kFirstAdapter, ...
     request.descriptors.emplace_back(adapter, number);

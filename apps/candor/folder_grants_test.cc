@@ -1,4 +1,4 @@
-#include "serve_options.h"
+#include "folder_grants.h"
 
 #include <cerrno>
 #include <map>
@@ -12,7 +12,6 @@
 
 #include "base/testing/result_matchers.h"
 #include "base/testing/temporary_folder.h"
-#include "store/restrict.h"
 
 namespace candor::cli {
 namespace {
