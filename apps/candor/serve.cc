@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "folder_grants.h"
 #include "gateway/admin.h"
 #include "gateway/gateway.h"
 #include "gateway/load_log.h"
