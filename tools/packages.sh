@@ -7,7 +7,7 @@ candor_build_packages=(
   libtomlplusplus-dev libsqlite3-dev python3 python3-venv python3-pip
 )
 candor_test_packages=(
-  libgtest-dev libgmock-dev libclang-rt-19-dev clang-format-19 llvm-19 jq zsh fish
+  libgtest-dev libgmock-dev libclang-rt-19-dev clang-format-19 llvm-19 jq zsh fish systemd-container
 )
 candor_bench_packages=(librocksdb-dev libbenchmark-dev jq)
 
