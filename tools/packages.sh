@@ -8,6 +8,7 @@ candor_build_packages=(
 )
 candor_test_packages=(
   libgtest-dev libgmock-dev libclang-rt-19-dev clang-format-19 llvm-19 jq zsh fish systemd-container
+  openssl chromium
 )
 candor_bench_packages=(librocksdb-dev libbenchmark-dev jq)
 

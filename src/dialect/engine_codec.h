@@ -23,6 +23,9 @@ namespace candor::dialect {
 struct EngineRequestOptions {
   int id_slot = -1;           // the monitor owns the slots (S9); -1 lets the server choose
   bool cache_prompt = false;  // true only within one cache domain
+  // What of llama-server's own fields is sent. Other servers refuse what they do not know.
+  enum class Extensions : std::uint8_t { kLlama, kNone } extensions = Extensions::kLlama;
+  std::string cache_salt = {};  // vLLM's; hex, empty: none
   // Events instead of one body. The gateway may stream from the engine whatever its client asked
   // for, so that cancelling and bounds work alike.
   bool stream = true;

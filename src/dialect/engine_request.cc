@@ -129,6 +129,14 @@ EngineCall build_engine_request(const Exchange& forwarded, const EngineRequestOp
   }
   out += options.stream ? R"(,"stream":true,"stream_options":{"include_usage":true})"
                         : R"(,"stream":false)";
+  if (!options.cache_salt.empty()) {
+    out += R"(,"cache_salt":)";
+    json::append_string(out, options.cache_salt);
+  }
+  if (options.extensions == EngineRequestOptions::Extensions::kNone) {
+    out += '}';
+    return call;
+  }
   if (options.id_slot >= 0) {
     out += R"(,"id_slot":)";
     append_number(out, options.id_slot);

@@ -192,7 +192,9 @@ Task<void> Session::answer_error() {
   reply.status = error_->status;
   reply.headers.add("content-type", "application/json");
   if (!exchange_hex.empty()) reply.headers.add("candor-exchange", exchange_hex);
-  if (error_->status == 503 || error_->status == 429) reply.headers.add("retry-after", "1");
+  if (error_->status == 503 || error_->status == 429) {
+    reply.headers.add("retry-after", std::to_string(retry_after_s));
+  }
   if (error_->status == 401) reply.headers.add("www-authenticate", "Bearer");
   dialect.render_error(*error_, out);
   reply.body = std::move(out);
@@ -208,6 +210,8 @@ void Session::count() {
                           subject.pseudonym, dialect::to_string(api));
     return;
   }
+  services.quotas.charge(subject.pseudonym, received_bytes + released.text_bytes(), settings->quota,
+                         services.clock.mono_us());
   ++metrics.exchanges;
   ++metrics.exchanges_by_model[forwarded.model];
   metrics.total.add(elapsed_us());
