@@ -55,8 +55,8 @@ bool ForcedCallReader::feed(std::uint32_t choice, std::string_view text,
   std::size_t begin = 0;  // of arguments that are not handed out yet
   const auto hand_out = [&](std::size_t end) {
     if (end == begin) return;
-    out.emplace_back(ToolCallDelta{
-        choice, calls_ - 1, {}, Text(std::string(text.substr(begin, end - begin)))});
+    out.emplace_back(
+        ToolCallDelta{choice, calls_ - 1, {}, Text(std::string(text.substr(begin, end - begin)))});
   };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];

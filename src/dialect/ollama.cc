@@ -18,7 +18,8 @@ using json::Value;
 
 constexpr std::string_view kNoImages =
     "images cannot be scanned and are refused by this version of Candor";
-constexpr std::string_view kKeepAlive = "how long models stay loaded is the operator's configuration";
+constexpr std::string_view kKeepAlive =
+    "how long models stay loaded is the operator's configuration";
 constexpr std::size_t kMaxCalls = 64;
 
 // --- messages ---
@@ -41,9 +42,10 @@ bool read_calls(Reader& reader, const Value& value, CallIds& ids, Exchange& out)
   if (!value.is_array()) return reader.wrong_type("messages[].tool_calls", "a list");
   if (value.get_array().empty()) return true;
   if (out.messages.back().role != Role::kAssistant || value.get_array().size() > kMaxCalls) {
-    return reader.refuse("messages[].tool_calls",
-                         fmt::format("Only an assistant message calls tools, at most {}.", kMaxCalls),
-                         "invalid_messages");
+    return reader.refuse(
+        "messages[].tool_calls",
+        fmt::format("Only an assistant message calls tools, at most {}.", kMaxCalls),
+        "invalid_messages");
   }
   for (const Value& item : value.get_array()) {
     const json::Object* call = item.if_object();
@@ -116,9 +118,9 @@ bool read_message(Reader& reader, const Value& value, CallIds& ids, Exchange& ou
       read = read_calls(reader, member.value(), ids, out);
     } else if (key == "images") {
       const bool none = member.value().is_array() && member.value().get_array().empty();
-      read = none || reader.refuse("messages[].images",
-                                   fmt::format("'messages[].images': {}.", kNoImages),
-                                   "unsupported_content");
+      read = none ||
+             reader.refuse("messages[].images", fmt::format("'messages[].images': {}.", kNoImages),
+                           "unsupported_content");
     } else if (!is_tool || (key != "tool_name" && key != "tool_call_id")) {
       read = reader.drop(out, fmt::format("messages[].{}", key));
     }
@@ -260,7 +262,8 @@ constexpr FieldSpec kChatFields[] = {
     {{"format", kHonour, "json or a schema (schemas.md); not with tools"}, read_format},
     {{"options", kHonour, "below; its other fields are dropped"}, read_options},
     {{"stream", kHonour, "true (also when absent) or false"}, read_stream},
-    {{"think", kHonour, "true (as the model does), false, low, medium, high; where the template has it"},
+    {{"think", kHonour,
+      "true (as the model does), false, low, medium, high; where the template has it"},
      read_think},
     {{"logprobs", kHonour, "true or false"}, read_logprobs},
     {{"top_logprobs", kHonour, "0 to 20; needs logprobs"}, read_top_logprobs},
@@ -297,9 +300,7 @@ bool read_system(Reader& r, const Value& v, Exchange& out) {
   if (!message.parts.front().text.reveal().empty()) out.messages.push_back(std::move(message));
   return true;
 }
-bool read_raw(Reader& r, const Value& v, Exchange& out) {
-  return r.flag(v, "raw", out.raw_prompt);
-}
+bool read_raw(Reader& r, const Value& v, Exchange& out) { return r.flag(v, "raw", out.raw_prompt); }
 bool accept_empty_text(Reader& r, const Value& v, std::string_view name, std::string_view note) {
   if (v.is_string() && v.get_string().empty()) return true;
   return r.refuse(name, fmt::format("'{}': {}.", name, note), "unsupported_field");
@@ -323,7 +324,8 @@ constexpr FieldSpec kGenerateFields[] = {
     {{"format", kHonour, "json or a schema (schemas.md); not with raw"}, read_format},
     {{"options", kHonour, "below; its other fields are dropped"}, read_options},
     {{"stream", kHonour, "true (also when absent) or false"}, read_stream},
-    {{"think", kHonour, "true (as the model does), false, low, medium, high; where the template has it"},
+    {{"think", kHonour,
+      "true (as the model does), false, low, medium, high; where the template has it"},
      read_think},
     {{"logprobs", kHonour, "true or false"}, read_logprobs},
     {{"top_logprobs", kHonour, "0 to 20; needs logprobs"}, read_top_logprobs},
@@ -339,9 +341,9 @@ constexpr FieldSpec kGenerateFields[] = {
 
 bool check_generate(RequestReader& reader, Exchange& out) {
   if (out.prompts.empty() || out.prompts.front().reveal().empty()) {
-    return reader.refuse("prompt",
-                         "'prompt' is missing or empty; models load by themselves at the first one.",
-                         "missing_field");
+    return reader.refuse(
+        "prompt", "'prompt' is missing or empty; models load by themselves at the first one.",
+        "missing_field");
   }
   if (out.raw_prompt) {
     if (!out.messages.empty() || out.response_format.kind != ResponseFormat::Kind::kText) {

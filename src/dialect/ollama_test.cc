@@ -7,8 +7,8 @@
 namespace candor::dialect {
 namespace {
 
-using testing::plain;
 using ::testing::HasSubstr;
+using testing::plain;
 
 std::expected<Exchange, ErrorInfo> read(Api api, std::string_view body) {
   return dialect_of(api).parse_request(api, body, {});
@@ -106,9 +106,9 @@ TEST(EmbeddingsTest, S1_EachWayToWriteAVectorReadsBackToTheLastBit) {
   }
   const Embedding vector(values);
   AnswerBuilder builder(2);
-  for (const auto& [api, base64] : {std::pair(Api::kOpenAiEmbeddings, false),
-                                    std::pair(Api::kOpenAiEmbeddings, true),
-                                    std::pair(Api::kOllamaEmbed, false)}) {
+  for (const auto& [api, base64] :
+       {std::pair(Api::kOpenAiEmbeddings, false), std::pair(Api::kOpenAiEmbeddings, true),
+        std::pair(Api::kOllamaEmbed, false)}) {
     WriterOptions options;
     options.api = api;
     options.exchange = "00112233445566778899aabbccddeeff";

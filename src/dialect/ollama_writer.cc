@@ -184,7 +184,8 @@ void append_details(const ModelInfo& model, std::string& out) {
   out += R"(,"families":[)";
   if (!model.architecture.empty()) json::append_string(out, model.architecture);
   out += R"(],"parameter_size":")";
-  if (model.parameters > 0) out += fmt::format("{:.0f}M", static_cast<double>(model.parameters) / 1e6);
+  if (model.parameters > 0)
+    out += fmt::format("{:.0f}M", static_cast<double>(model.parameters) / 1e6);
   out += R"(","quantization_level":)";
   json::append_string(out, model.quantisation);
   out += '}';
@@ -203,7 +204,9 @@ void append_listed(const ModelInfo& model, Info info, std::string& out) {
   append_details(model, out);
   if (info == Info::kLoaded) {
     // No time is set at which it is unloaded; clients want one.
-    out += R"(,"expires_at":"9999-12-31T23:59:59Z","size_vram":0,"context_length":)";
+    out += R"(,"expires_at":"9999-12-31T23:59:59Z","size_vram":)";
+    append_number(out, model.memory_bytes);
+    out += R"(,"context_length":)";
     append_number(out, model.context_tokens);
   } else {
     out += R"(,"modified_at":)";

@@ -258,8 +258,10 @@ bool read_reasoning(Reader& r, const Value& v, Exchange& out) {
 bool accept_foreground(Reader& r, const Value& v, Exchange&) {
   bool background = false;
   if (!r.flag(v, "background", background)) return false;
-  return !background || r.refuse("background", "'background' may only be false: " +
-                                     std::string(kNothingStored) + ".", "unsupported_field");
+  return !background ||
+         r.refuse("background",
+                  "'background' may only be false: " + std::string(kNothingStored) + ".",
+                  "unsupported_field");
 }
 bool accept_no_truncation(Reader& r, const Value& v, Exchange&) {
   if (v.is_string() && view(v.get_string()) == "disabled") return true;
@@ -284,8 +286,7 @@ constexpr FieldSpec kResponseFields[] = {
     {{"model", kHonour, "1 to 256 bytes; required"}, read_model},
     {{"input", kHonour, "a string, or up to 4096 items; required"}, read_input_items},
     {{"instructions", kHonour, "a string; becomes the first message"}, read_instructions},
-    {{"max_output_tokens", kHonour, "1 to 1048576, and at most the server's cap"},
-     read_max_output},
+    {{"max_output_tokens", kHonour, "1 to 1048576, and at most the server's cap"}, read_max_output},
     {{"temperature", kHonour, "0 to 2"}, read_temperature},
     {{"top_p", kHonour, "0 to 1"}, read_top_p},
     {{"seed", kHonour, "0 to 4294967294; an extension; chosen and recorded if absent"}, read_seed},

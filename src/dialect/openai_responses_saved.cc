@@ -136,8 +136,8 @@ class Reader final : public SavedReader {
       if (part == nullptr || !part->is_object()) return false;
       const auto said = text_of(part->get_object(), "text");
       const auto refused = text_of(part->get_object(), "refusal");
-      consistent_ = consistent_ && (!said || *said == item.text) &&
-                    (!refused || *refused == item.refusal);
+      consistent_ =
+          consistent_ && (!said || *said == item.text) && (!refused || *refused == item.refusal);
     }
     return true;
   }
@@ -189,7 +189,8 @@ class Embeddings final : public SavedReader {
     const json::Value* data = present(object, "data");
     if (data == nullptr || !data->is_array() || data->get_array().empty()) return false;
     for (const json::Value& item : data->get_array()) {
-      const json::Value* vector = item.is_object() ? present(item.get_object(), "embedding") : nullptr;
+      const json::Value* vector =
+          item.is_object() ? present(item.get_object(), "embedding") : nullptr;
       if (vector == nullptr || !read_saved_vector(*vector, answer_)) return false;
     }
     return true;

@@ -261,7 +261,9 @@ class Writer final : public AnswerWriter {
 
   void item_id(std::size_t index, std::string& out) const {
     const Item& item = items_[index];
-    out += item.kind == Item::Kind::kReasoning ? "rs_" : item.kind == Item::Kind::kCall ? "fc_" : "msg_";
+    out += item.kind == Item::Kind::kReasoning ? "rs_"
+           : item.kind == Item::Kind::kCall    ? "fc_"
+                                               : "msg_";
     out += o_.exchange;
     out += '_';
     append_number(out, index);
@@ -300,9 +302,10 @@ class Writer final : public AnswerWriter {
     out += R"(,"status":")";
     out += status;
     out += R"(","error":)";
-    out += status == "failed"
-               ? R"({"code":"server_error","message":"The model's engine gave no reason for its end."})"
-               : "null";
+    out +=
+        status == "failed"
+            ? R"({"code":"server_error","message":"The model's engine gave no reason for its end."})"
+            : "null";
     out += R"(,"incomplete_details":)";
     if (status != "incomplete") {
       out += "null";

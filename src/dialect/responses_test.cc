@@ -7,9 +7,9 @@
 namespace candor::dialect {
 namespace {
 
-using testing::plain;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::plain;
 
 constexpr Api kApi = Api::kOpenAiResponses;
 constexpr std::string_view kExchange = "00112233445566778899aabbccddeeff";
@@ -148,7 +148,8 @@ TEST(ResponsesTest, TheBodyRepeatsWhatWasAsked) {
       {"type":"function","name":"f","description":"d","parameters":{"type":"object","properties":{}}}],
       "tool_choice":{"type":"function","name":"f"},"text":{"format":{"type":"text"}}})");
   ASSERT_TRUE(parsed) << parsed.error().message;
-  const auto writer = dialect_of(kApi).make_writer(writer_options(*parsed, std::string(kExchange), "m", 1));
+  const auto writer =
+      dialect_of(kApi).make_writer(writer_options(*parsed, std::string(kExchange), "m", 1));
   std::string out;
   writer->write(Finish{0, FinishReason::kLength, std::nullopt}, out);
   writer->finish({.exchange = kExchange, .receipt = "r"}, out);

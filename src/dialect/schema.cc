@@ -16,7 +16,8 @@ using enum KeywordAction;
 using json::Value;
 
 constexpr KeywordRule kKeywords[] = {
-    {"$ref", kEnforce, "`#/$defs/NAME` or `#/definitions/NAME`; other keywords beside it have no effect"},
+    {"$ref", kEnforce,
+     "`#/$defs/NAME` or `#/definitions/NAME`; other keywords beside it have no effect"},
     {"$defs", kEnforce, "at the root"},
     {"definitions", kEnforce, "at the root"},
     {"anyOf", kEnforce, "1 to 32 schemas; beside `properties` it is not enforced"},
@@ -25,7 +26,8 @@ constexpr KeywordRule kKeywords[] = {
     {"type", kEnforce, "one of the seven names, or a list of them"},
     {"enum", kEnforce, "1 to 256 values, each at most 1024 bytes"},
     {"const", kEnforce, "at most 1024 bytes"},
-    {"properties", kEnforce, "at most 64, in the order in which they stand; those that stand in `required` come first"},
+    {"properties", kEnforce,
+     "at most 64, in the order in which they stand; those that stand in `required` come first"},
     {"required", kEnforce, "names of `properties`"},
     {"additionalProperties", kEnforce,
      "`false`, `true` or a schema; beside property names other than letters, digits and `_` always "
@@ -98,7 +100,8 @@ class Writer {
       : strict_(strict), limits_(limits), definitions_at_(definitions) {
     for (const std::string_view key : {"$defs", "definitions"}) {
       const Value* value = present(root, key);
-      if (value != nullptr && value->is_object()) definitions_.push_back({key, &value->get_object()});
+      if (value != nullptr && value->is_object())
+        definitions_.push_back({key, &value->get_object()});
     }
   }
 
@@ -155,7 +158,8 @@ class Writer {
     }
     for (const auto& member : from) {
       const auto* rule = std::ranges::find(kKeywords, view(member.key()), &KeywordRule::name);
-      if (rule != std::end(kKeywords) && rule->action == kCannot && !cannot(rule->name)) return false;
+      if (rule != std::end(kKeywords) && rule->action == kCannot && !cannot(rule->name))
+        return false;
     }
     out_ += '{';
     if (!body(from, depth) || !describe(from)) return false;
@@ -179,7 +183,8 @@ class Writer {
     }
     if (const Value* value = present(from, "allOf")) {
       const json::Array* list = value->if_array();
-      if (list == nullptr || list->empty()) return refuse("has an 'allOf' that is no list of schemas");
+      if (list == nullptr || list->empty())
+        return refuse("has an 'allOf' that is no list of schemas");
       if (list->size() > 1 || has_properties) {
         if (!cannot("allOf")) return false;
       } else {
@@ -207,7 +212,8 @@ class Writer {
       const std::string_view name = target.substr(prefix.size());
       if (name.size() > limits_.max_name_bytes || json::find(*object, name) == nullptr) break;
       key("$ref");
-      json::append_string(out_, fmt::format("{}{}", definitions_at_, definition_name(*object, name)));
+      json::append_string(out_,
+                          fmt::format("{}{}", definitions_at_, definition_name(*object, name)));
       return true;
     }
     return refuse("has a '$ref' to something else than one of its own '$defs'");
@@ -307,7 +313,8 @@ class Writer {
     for (std::size_t i = 0; i < types.size(); ++i) {
       out_ += i > 0 ? ",{" : "{";
       if (++nodes_ > limits_.max_nodes) return refuse("has too many parts");
-      if (!of_type(from, types[i], depth)) return false;
+      if (depth + 1 > limits_.max_depth) return refuse("is too deep");
+      if (!of_type(from, types[i], depth + 1)) return false;
       out_ += '}';
     }
     out_ += ']';
@@ -339,7 +346,8 @@ class Writer {
       properties = &value->get_object();
     }
     if (properties->size() > limits_.max_properties) {
-      return refuse(fmt::format("has an object of more than {} properties", limits_.max_properties));
+      return refuse(
+          fmt::format("has an object of more than {} properties", limits_.max_properties));
     }
     bool plain = true;
     if (value != nullptr) {
@@ -434,7 +442,8 @@ class Writer {
       }
       repeated_ += static_cast<std::uint32_t>(*count);
       if (repeated_ > limits_.max_repeat_sum) {
-        return refuse(fmt::format("asks for more than {} repetitions in all", limits_.max_repeat_sum));
+        return refuse(
+            fmt::format("asks for more than {} repetitions in all", limits_.max_repeat_sum));
       }
       key(name);
       append_number(out_, *count);
@@ -555,7 +564,7 @@ std::string forced_calls_schema(const Exchange& forwarded) {
       const auto value = json::parse(tools[i]->parameters->enforced.reveal());
       CANDOR_CHECK(value.has_value() && value->is_object());  // our own text
       SchemaLimits limits;
-      limits.max_bytes *= 2;  // the pointers are longer
+      limits.max_bytes *= 4;  // the pointers are longer
       Writer writer(value->get_object(), /*strict=*/false, limits, at);
       CANDOR_CHECK(writer.root(value->get_object()));
       out += writer.take();

@@ -21,19 +21,21 @@ std::string enforced(std::string_view text) {
 }
 
 TEST(SchemaTest, KeepsWhatAGrammarHoldsInTheOrderOfTheProperties) {
-  EXPECT_EQ(enforced(R"({"$schema":"x","type":"object","additionalProperties":false,
+  EXPECT_EQ(
+      enforced(R"({"$schema":"x","type":"object","additionalProperties":false,
                          "required":["why","answer"],"title":"T","properties":{
                            "why":{"type":"string","description":"d","maxLength":80},
                            "answer":{"enum":["yes","no",1.50,null]},
                            "n":{"type":["integer","null"],"minimum":-3,"exclusiveMaximum":7}}})"),
-            R"({"type":"object","properties":{)"
-            R"("why":{"type":"string","maxLength":80,"description":"d"},)"
-            R"("answer":{"enum":["yes","no",1.5,null]},)"
-            R"("n":{"anyOf":[{"type":"integer","minimum":-3,"exclusiveMaximum":7},{"type":"null"}]}},)"
-            R"("required":["why","answer"],"additionalProperties":false,"title":"T"})");
+      R"({"type":"object","properties":{)"
+      R"("why":{"type":"string","maxLength":80,"description":"d"},)"
+      R"("answer":{"enum":["yes","no",1.5,null]},)"
+      R"("n":{"anyOf":[{"type":"integer","minimum":-3,"exclusiveMaximum":7},{"type":"null"}]}},)"
+      R"("required":["why","answer"],"additionalProperties":false,"title":"T"})");
   EXPECT_EQ(enforced(R"({"items":{"const":{"b":1,"a":2}},"minItems":1,"maxItems":3})"),
             R"({"type":"array","items":{"const":{"b":1,"a":2}},"minItems":1,"maxItems":3})");
-  EXPECT_EQ(enforced(R"({"type":"string","format":"date"})"), R"({"type":"string","format":"date"})");
+  EXPECT_EQ(enforced(R"({"type":"string","format":"date"})"),
+            R"({"type":"string","format":"date"})");
   EXPECT_EQ(enforced(R"({"type":"string","format":"email"})"), R"({"type":"string"})");
   EXPECT_EQ(enforced("{}"), "{}");
 }
@@ -51,7 +53,8 @@ TEST(SchemaTest, ReferencesAreRenamedAndMayRecur) {
 }
 
 TEST(SchemaTest, WhatCannotBeEnforcedIsNamedOrRefusedWhenStrict) {
-  const std::string_view text = R"({"type":"object","minProperties":1,"required":["x"],"properties":{
+  const std::string_view text =
+      R"({"type":"object","minProperties":1,"required":["x"],"properties":{
     "a":{"type":"string","pattern":"(a*)*$"},"b":{"type":"number","minimum":0.5},
     "c":{"type":"string","maxLength":100000},"d":{"not":{}},
     "e":{"type":"array","uniqueItems":true}}})";
@@ -86,18 +89,21 @@ TEST(SchemaTest, B8_WhatExplodesIsRefused) {
   many += "]}";
   std::string nodes = R"({"type":"object","properties":{)";
   for (int i = 0; i < 60; ++i) {
-    nodes += (i > 0 ? ",\"p" : "\"p") + std::to_string(i) + R"(":{"anyOf":[{},{},{},{},{},{},{},{},{}]})";
+    nodes += (i > 0 ? ",\"p" : "\"p") + std::to_string(i) +
+             R"(":{"anyOf":[{},{},{},{},{},{},{},{},{}]})";
   }
   nodes += "}}";
   std::string repeats = R"({"type":"object","properties":{)";
   for (int i = 0; i < 5; ++i) {
-    repeats += (i > 0 ? ",\"p" : "\"p") + std::to_string(i) + R"(":{"type":"string","maxLength":500})";
+    repeats +=
+        (i > 0 ? ",\"p" : "\"p") + std::to_string(i) + R"(":{"type":"string","maxLength":500})";
   }
   repeats += "}}";
   std::string values = R"({"enum":[0)";
   for (int i = 1; i < 257; ++i) values += "," + std::to_string(i);
   values += "]}";
-  const std::string name = R"({"type":"object","properties":{")" + std::string(65, '-') + R"(":{}}})";
+  const std::string name =
+      R"({"type":"object","properties":{")" + std::string(65, '-') + R"(":{}}})";
   const std::string value = R"({"const":")" + std::string(1100, 'x') + R"("})";
   const std::string text = R"({"description":")" + std::string(9000, 'x') + R"("})";
   for (const std::string& bad : {deep, wide, many, nodes, repeats, values, name, value, text}) {
@@ -106,18 +112,20 @@ TEST(SchemaTest, B8_WhatExplodesIsRefused) {
   for (const std::string_view bad :
        {R"({"type":"alien"})", R"({"type":[]})", R"({"type":1})", R"({"enum":[]})", R"({"enum":1})",
         R"({"anyOf":[]})", R"({"anyOf":[1]})", R"({"type":"object","properties":[]})",
-        R"({"type":"object","required":"a","properties":{"a":{}}})", R"({"type":"array","items":1})",
-        R"({"type":"array","minItems":-1})", R"({"type":"array","minItems":3,"maxItems":2})",
-        R"({"type":"string","maxLength":1.5})", R"({"prefixItems":[]})", "[]", "1"}) {
+        R"({"type":"object","required":"a","properties":{"a":{}}})",
+        R"({"type":"array","items":1})", R"({"type":"array","minItems":-1})",
+        R"({"type":"array","minItems":3,"maxItems":2})", R"({"type":"string","maxLength":1.5})",
+        R"({"prefixItems":[]})", "[]", "1"}) {
     EXPECT_THAT(enforced(bad), HasSubstr("refused")) << bad;
   }
 }
 
 TEST(SchemaTest, BoundingTwiceChangesNothing) {
-  for (const std::string_view text :
-       {R"({"type":["object","string"],"properties":{"a":{"type":"integer","minimum":1}}})",
-        R"({"$defs":{"x":{"type":"string"}},"type":"object","properties":{"a":{"$ref":"#/$defs/x"}}})",
-        R"({"prefixItems":[{"type":"null"},{"allOf":[{"type":"boolean"}]}],"default":[1]})"}) {
+  for (
+      const std::string_view text :
+      {R"({"type":["object","string"],"properties":{"a":{"type":"integer","minimum":1}}})",
+       R"({"$defs":{"x":{"type":"string"}},"type":"object","properties":{"a":{"$ref":"#/$defs/x"}}})",
+       R"({"prefixItems":[{"type":"null"},{"allOf":[{"type":"boolean"}]}],"default":[1]})"}) {
     EXPECT_EQ(enforced(enforced(text)), enforced(text)) << text;
   }
 }

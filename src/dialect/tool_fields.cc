@@ -30,8 +30,8 @@ bool read_tool_name(RequestReader& reader, const json::Value* value, std::string
   if (value == nullptr || !value->is_string()) return reader.wrong_type(place, "a string");
   const std::string_view text = view(value->get_string());
   const bool lawful = !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
   });
   if (!lawful) {
     return reader.refuse(
@@ -71,10 +71,10 @@ bool read_tool(RequestReader& reader, const json::Object& from, const ToolKeys& 
       Schema schema;
       if (!read_schema(reader, value, place(key), strict, schema, out)) return false;
       if (!schema.enforced.reveal().starts_with(R"({"type":"object")")) {
-        return reader.refuse(place(key),
-                             fmt::format("The schema in '{}' must have the type object at its root.",
-                                         place(key)),
-                             "unsupported_schema");
+        return reader.refuse(
+            place(key),
+            fmt::format("The schema in '{}' must have the type object at its root.", place(key)),
+            "unsupported_schema");
       }
       tool.parameters = std::move(schema);
     } else if (!reader.drop(out, place(key))) {
@@ -91,8 +91,10 @@ bool read_function_tools(RequestReader& reader, const json::Value& value, Exchan
     const json::Object* tool = item.if_object();
     if (tool == nullptr) return reader.wrong_type("tools[]", "an object");
     if (text_of(*tool, "type").value_or("function") != "function") {
-      return reader.refuse("tools[].type", "'tools[].type' may only be function: this server runs "
-                           "no tools itself.", "unsupported_tool");
+      return reader.refuse("tools[].type",
+                           "'tools[].type' may only be function: this server runs "
+                           "no tools itself.",
+                           "unsupported_tool");
     }
     const json::Value* function = present(*tool, "function");
     if (function == nullptr || !function->is_object()) {
@@ -163,7 +165,8 @@ bool check_tools(RequestReader& reader, Exchange& out) {
   const Parameters& p = out.parameters;
   if (out.tools.empty()) {
     if (out.forces_call()) {
-      return reader.refuse("tool_choice", "'tool_choice' asks for a call, but there are no 'tools'.",
+      return reader.refuse("tool_choice",
+                           "'tool_choice' asks for a call, but there are no 'tools'.",
                            "conflicting_fields");
     }
     out.tool_choice = {};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,16 +28,18 @@ struct Placement {
   bool upstream = false;
   std::string engine_model;  // what the upstream calls it; empty: nothing is sent
   std::shared_ptr<engine::EngineClient> client;
-  engine::ModelLease lease;  // empty for upstreams
+  engine::ModelLease lease;              // empty for upstreams
+  std::vector<engine::ModelLease> more;  // of the same load: one for each further choice
   [[nodiscard]] bool alive() const noexcept { return upstream || lease.alive(); }
 };
 
 class EngineBackend {
  public:
   virtual ~EngineBackend() = default;
+  // choices: slots that the exchange needs at once; kInvalidArgument: more than the model has.
   // kNotFound: no such model. Others as EngineSupervisor::acquire.
   [[nodiscard]] virtual http::Task<Result<Placement>> acquire(
-      std::string model, std::chrono::steady_clock::time_point deadline) = 0;
+      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline) = 0;
   [[nodiscard]] virtual bool has(std::string_view model) const = 0;
   [[nodiscard]] virtual std::vector<dialect::ModelInfo> models() const = 0;
 };
@@ -69,7 +72,8 @@ class Engines final : public EngineBackend {
   // The names that the supervisor serves; its own list changes on another strand.
   void set_supervised(std::vector<std::string> names);
   [[nodiscard]] http::Task<Result<Placement>> acquire(
-      std::string model, std::chrono::steady_clock::time_point deadline) override;
+      std::string model, std::uint32_t choices,
+      std::chrono::steady_clock::time_point deadline) override;
   [[nodiscard]] bool has(std::string_view model) const override;
   [[nodiscard]] std::vector<dialect::ModelInfo> models() const override;
   // An `unload` entry for each upstream in use.
@@ -80,6 +84,10 @@ class Engines final : public EngineBackend {
  private:
   struct Upstream;
   [[nodiscard]] http::Task<Result<Placement>> acquire_upstream(std::shared_ptr<Upstream> upstream);
+  [[nodiscard]] http::Task<Result<Placement>> acquire_one(
+      std::string model, std::chrono::steady_clock::time_point deadline);
+  [[nodiscard]] http::Task<Result<Placement>> acquire_several(
+      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline);
 
   http::asio::io_context& io_;
   engine::EngineSupervisor* supervisor_;
@@ -89,6 +97,9 @@ class Engines final : public EngineBackend {
   std::map<std::string, std::shared_ptr<Upstream>, std::less<>> upstreams_;
   std::set<std::string, std::less<>> supervised_;
   std::map<std::string, std::shared_ptr<engine::EngineClient>> clients_;  // by load id
+  // Only one exchange at a time holds a slot while it waits for another: two could wait for ever.
+  bool collecting_ = false;
+  std::deque<http::Event*> collectors_;
 };
 
 }  // namespace candor::gateway

@@ -3,7 +3,7 @@
 # pinned. A second call finds them and does nothing. No lock file is kept: those name registry hosts.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-python_packages=(pytest==9.2.0 openai==3.54.0 anthropic==2.12.0)
+python_packages=(pytest==9.2.0 openai==3.54.0 anthropic==2.12.0 ollama==0.6.3)
 node_packages=(openai@7.57.0 @anthropic-ai/sdk@1.12.0)
 
 venv=$root/.cache/venv

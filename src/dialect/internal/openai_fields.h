@@ -26,8 +26,7 @@ bool read_n(RequestReader& r, const json::Value& v, Exchange& out);
 bool read_top_logprobs(RequestReader& r, const json::Value& v, Exchange& out);
 bool read_parallel(RequestReader& r, const json::Value& v, Exchange& out);
 bool read_effort(RequestReader& r, const json::Value& v, Exchange& out);
-bool read_effort_word(RequestReader& r, const json::Value& v, std::string_view name,
-                      Exchange& out);
+bool read_effort_word(RequestReader& r, const json::Value& v, std::string_view name, Exchange& out);
 // tool_choice as a word; v is a string.
 bool read_choice_word(RequestReader& r, const json::Value& v, Exchange& out);
 // A format of the type text or json_object; and the members of one that has a schema.
