@@ -108,4 +108,36 @@ inline Exchange chat_request(std::string_view extra = "") {
   return parsed ? *std::move(parsed) : Exchange{};
 }
 
+// What an EngineReader makes of a stream's payloads.
+struct Read {
+  Answer answer;
+  std::optional<EngineError> error;
+  int starts = 0;
+};
+
+inline Read read_events(const Exchange& exchange, const std::vector<std::string>& payloads,
+                        EngineLimits limits = {}) {
+  EngineReader reader(exchange, limits);
+  std::vector<AnswerEvent> events;
+  Read out;
+  const auto note = [&](const std::expected<void, EngineError>& result) {
+    if (!result && !out.error) out.error = result.error();
+    return result.has_value();
+  };
+  for (const std::string& payload : payloads) {
+    if (!note(reader.event(payload, events))) break;
+  }
+  if (!out.error) note(reader.end(events));
+  AnswerBuilder builder(exchange.choice_count());
+  for (const AnswerEvent& event : events) {
+    out.starts += std::holds_alternative<AnswerStart>(event) ? 1 : 0;
+    if (const auto* delta = std::get_if<TextDelta>(&event)) {
+      EXPECT_TRUE(is_utf8(delta->text.reveal()));
+    }
+    builder.add(event);
+  }
+  out.answer = std::move(builder).take();
+  return out;
+}
+
 }  // namespace candor::dialect::testing
