@@ -191,7 +191,8 @@ Result<void> Monitor::open_services() {
   }
   engines_.emplace(io_, supervisor_.get(), *acks_, stamp, system_random());
   if (supervisor_) engines_->set_supervised(supervised_models(config_));
-  TRY(engines_->set_upstreams(TRY(upstreams(config_))));
+  auto configured = TRY(upstreams(config_));
+  TRY(engines_->set_upstreams(std::move(configured)));
   loads_->on_ended([this](const std::string& load) { engines_->forget_load(load); });
 
   refusals_.emplace(*acks_, stamp, system_clock());
