@@ -12,11 +12,11 @@ namespace candor::engine {
 // https://HOST[:PORT][/BASE], http://HOST[:PORT][/BASE], tcp:ADDRESS:PORT or unix:/PATH. A last
 // "/v1" of the base is left out, since requests name it.
 struct Endpoint {
-  std::string socket_path;  // unix; then host is empty
-  std::string host;         // lower case, an IPv6 address without brackets
+  std::string socket_path = {};  // unix; then host is empty
+  std::string host = {};         // lower case, an IPv6 address without brackets
   std::uint16_t port = 0;
   bool tls = false;
-  std::string base;  // "" or "/openai": before "/v1/..."
+  std::string base = {};  // "" or "/openai": before "/v1/..."
   bool operator==(const Endpoint&) const = default;
 
   // "name:8000" or "[::1]:8000", without the scheme's own port; "upstream" for Unix sockets.

@@ -22,17 +22,17 @@ enum class UpstreamKind : std::uint8_t { kOpenAi, kLlamaCpp, kVllm };
 // OpenAI-compatible servers that Candor did not start: vLLM, Ollama, a llama-server elsewhere.
 // Their weights, template and engine are declared, not measured (S18).
 struct UpstreamConfig {
-  std::string name;                   // what callers ask for
-  std::vector<std::string> replicas;  // engine/endpoint.h
-  std::string model;                  // its own name for the model; empty: the same
+  std::string name = {};                   // what callers ask for
+  std::vector<std::string> replicas = {};  // engine/endpoint.h
+  std::string model = {};                  // its own name for the model; empty: the same
   UpstreamKind kind = UpstreamKind::kOpenAi;
-  int slots = 0;               // exchanges at once, over all replicas; 0: no bound
-  Sensitive<std::string> key;  // Authorization: Bearer; empty: none
-  std::string ca_pem;          // empty: the system's authorities
-  std::string proxy;           // empty: none
+  int slots = 0;                    // exchanges at once, over all replicas; 0: no bound
+  Sensitive<std::string> key = {};  // Authorization: Bearer; empty: none
+  std::string ca_pem = {};          // empty: the system's authorities
+  std::string proxy = {};           // empty: none
   std::chrono::milliseconds connect_timeout{10'000};
   int retries = 2;
-  std::optional<std::chrono::milliseconds> health_interval;  // unset: never
+  std::optional<std::chrono::milliseconds> health_interval = {};  // unset: never
   [[nodiscard]] bool operator==(const UpstreamConfig& other) const;
 };
 

@@ -294,7 +294,6 @@ def test_B8_a_client_that_never_reads_is_let_go_with_an_entry(own, tmp_path):
             # Back-pressure: what the engine said was not read far ahead of what the client took.
             assert 0 < int(end["released_bytes"]) < 12_000_000
             assert resident_kib(server) - before < 60 << 10
-        assert server.complete(model="canned", max_tokens=1).status in (200, 502)
     upstream.close()
 
 
@@ -365,7 +364,7 @@ def flood(server, seconds):
             time.sleep(0.005)
         return sorted(times)[int(len(times) * 0.99)], len(times)
     calm, _ = lawful(5)
-    size = server.json("ledger", "status")["size"] if False else len(server.entries())
+    size = len(server.entries())
     until, sent = threading.Event(), []
     kinds = [post(chat(model="no-such-model")), post("{"), b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
              b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer cnd_wrong\r\n\r\n", b"nonsense\r\n\r\n"]
@@ -427,18 +426,15 @@ def test_S17_a_caller_who_floods_lawfully_does_not_keep_the_others_waiting(own):
         mine.start()
         wait_until(lambda: len(replies) >= 23, "the flooder gives up a place")
         assert all(key == flooder for key, _, _ in replies)
-        slow.begun.acquire(timeout=20)
-        slow.begun.acquire(timeout=20)
-        slow.release(3)  # one of the flooder's two ends: the next turn is the lawful caller's
-        wait_until(lambda: server.admin("GET", "/v1/status").json()["inflight"] <= 18, "one is done")
-        slow.begun.acquire(timeout=20)
+        slow.release(6)  # the two that run end; of the next two turns one is the lawful caller's
+        for _ in range(4):
+            assert slow.begun.acquire(timeout=20)
         slow.release()
-        mine.join(30)
-        for thread in threads:
+        for thread in [*threads, mine]:
             thread.join(30)
         served = [key for key, status, _ in replies if status == 200]
-        assert lawful in served and len(served) == 17 + 1 - 0 or len(served) == 18
-        assert served.index(lawful) <= 3
+        assert len(served) == 18 and lawful in served[:4]
+    slow.close()
 
 
 def test_S17_a_quota_is_429_with_when_to_come_back_and_one_entry(own, upstream):
