@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/terminal.h"
+#include "folder_grants.h"
 #include "gateway/admin.h"
 #include "gateway/gateway.h"
 #include "gateway/load_log.h"
@@ -38,6 +40,11 @@ using gateway::Task;
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::int64_t kRetentionEveryS = 3'600;
+
+void apply_log(const config::Config& config) {
+  set_log(config.log.level, config.log.format.value_or(
+                                is_terminal(STDERR_FILENO) ? LogFormat::kText : LogFormat::kJson));
+}
 
 // systemd's notification protocol (sd_notify(3)): one datagram to a Unix socket, "@" for abstract.
 void notify_service_manager(std::string_view message) {
@@ -158,8 +165,12 @@ Result<void> Monitor::open_store() {
   ledger.on_poison = [this](const Error& error) {
     asio::post(io_, [this, code = error.code()] { poisoned(code); });
   };
-  store_ = TRY(store::Store::open(real_file_system(), config_.data_dir, std::move(signer), ledger,
-                                  key_options(config_), system_random(), system_clock()));
+  {
+    // After the restriction: its thread must be closed in too.
+    const Progress progress("opening the ledger");
+    store_ = TRY(store::Store::open(real_file_system(), config_.data_dir, std::move(signer), ledger,
+                                    key_options(config_), system_random(), system_clock()));
+  }
   const store::RecoveryReport& recovery = store_->recovery();
   log_info("store.opened", {{"new_log", recovery.new_log},
                             {"size", recovery.previous_size},
@@ -180,8 +191,8 @@ Result<void> Monitor::open_services() {
   }
   engines_.emplace(io_, supervisor_.get(), *acks_, stamp, system_random());
   if (supervisor_) engines_->set_supervised(supervised_models(config_));
-  auto elsewhere = TRY(upstreams(config_));
-  TRY(engines_->set_upstreams(std::move(elsewhere)));
+  auto configured = TRY(upstreams(config_));
+  TRY(engines_->set_upstreams(std::move(configured)));
   loads_->on_ended([this](const std::string& load) { engines_->forget_load(load); });
 
   refusals_.emplace(*acks_, stamp, system_clock());
@@ -336,8 +347,7 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
   }
   (void)engines_->set_upstreams(*std::move(next_upstreams));  // checked above
   services_->settings = std::make_shared<const gateway::Settings>(*std::move(settings));
-  set_log(next.log.level, next.log.format.value_or(
-                              ::isatty(STDERR_FILENO) == 1 ? LogFormat::kText : LogFormat::kJson));
+  apply_log(next);
   // What takes a restart stays as it is, and is shown as it is.
   config::Config in_force = config_;
   in_force.models = next.models;
@@ -482,6 +492,7 @@ Result<void> Monitor::run() {
 int run_serve(const config::Config& config, const ServeEnvironment& environment) {
   ::umask(077);
   ::signal(SIGPIPE, SIG_IGN);
+  apply_log(config);
   Monitor monitor(config, environment);
   Result<void> result = monitor.open();
   if (result) result = monitor.run();

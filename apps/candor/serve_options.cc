@@ -13,6 +13,13 @@
 namespace candor::cli {
 namespace {
 
+// Configured with -DCANDOR_LLAMA_SERVER: the build has put that binary beside the program.
+#if defined(CANDOR_FOREIGN_ENGINE)
+constexpr bool kBuiltWithForeignEngine = true;
+#else
+constexpr bool kBuiltWithForeignEngine = false;
+#endif
+
 Result<std::uint32_t> uid_of(const std::string& user) {
   if (const auto number = parse_decimal(user); number && *number < 0xffff'ffffULL) {
     return static_cast<std::uint32_t>(*number);
@@ -35,32 +42,6 @@ engine::Scheduling scheduling(config::Scheduling value) {
     case config::Scheduling::kOther: return engine::Scheduling::kOther;
   }
   return engine::Scheduling::kIdle;
-}
-
-// Whether the data folder, and so the signer's key, lies in this folder or below it. A right on
-// such a folder would open the key to the monitor: Landlock has no deny rule (S5).
-bool holds_data(const Path& folder, const Path& data_dir) {
-  std::error_code ignored;
-  const Path data = std::filesystem::weakly_canonical(data_dir, ignored);
-  const Path from = data.lexically_relative(std::filesystem::weakly_canonical(folder, ignored));
-  return !from.empty() && *from.begin() != "..";
-}
-
-// The folder of a file, so that the file may be replaced; or the file alone.
-Path grant_for(const Path& file, const Path& data_dir) {
-  return holds_data(file.parent_path(), data_dir) ? file : file.parent_path();
-}
-
-// A file that may be a symbolic link, as certificate tools lay them, and may be replaced: where it
-// is named and where it is.
-void grant_file(std::vector<store::FolderGrant>& grants, const Path& file, const Path& data_dir) {
-  if (file.empty()) return;
-  grants.push_back({grant_for(file, data_dir), store::FolderGrant::Rights::kRead});
-  std::error_code ignored;
-  const Path real = std::filesystem::canonical(file, ignored);
-  if (!real.empty() && real != file) {
-    grants.push_back({grant_for(real, data_dir), store::FolderGrant::Rights::kRead});
-  }
 }
 
 // Connections that this process may hold at once, after asking for as many as it may have.
@@ -143,6 +124,7 @@ std::vector<engine::ModelConfig> supervised_models(const config::Config& config)
     out.memory_bytes = model.memory_bytes;
     out.pinned = model.pinned;
     out.weights = model.sha256;
+    out.adapters = model.adapters;
     out.chat_template = model.chat_template;
     out.extra_flags = model.flags;
     models.push_back(std::move(out));
@@ -186,12 +168,16 @@ engine::SupervisorOptions supervisor_options(const config::Config& config,
                                              const store::DataPaths& paths) {
   engine::SupervisorOptions options;
   options.models = supervised_models(config);
-  options.engine_binary =
-      config.engine.binary.empty() ? program_folder / "candor-engine" : config.engine.binary;
+  options.engine_binary = config.engine.binary;
   options.foreign_engine = config.engine.foreign;
+  if (options.engine_binary.empty()) {
+    options.foreign_engine = kBuiltWithForeignEngine;
+    options.engine_binary =
+        program_folder / (kBuiltWithForeignEngine ? "candor-engine-foreign" : "candor-engine");
+  }
   options.engine_manifest = options.engine_binary.parent_path() / "candor-engine.json";
   options.inspect_binary = program_folder / "candor-inspect";
-  options.runtime_folder = paths.run();
+  options.runtime_folder = paths.run() / "engines";
   options.store_folder = paths.models();
   options.memory_budget_bytes = config.engine.memory_budget;
   options.idle_unload = config.engine.idle_unload;
@@ -227,50 +213,6 @@ store::KeyRing::Options key_options(const config::Config& config) {
   return options;
 }
 
-Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& config,
-                                                      const Path& program_folder) {
-  using Rights = store::FolderGrant::Rights;
-  std::vector<store::FolderGrant> grants{{program_folder, Rights::kReadExecute},
-                                         {"/usr", Rights::kReadExecute},
-                                         {"/lib", Rights::kReadExecute},
-                                         {"/lib64", Rights::kReadExecute},
-                                         {"/etc", Rights::kRead},
-                                         {"/proc", Rights::kReadWrite},
-                                         {"/sys", Rights::kRead},
-                                         {"/dev", Rights::kReadWrite}};
-  if (!config.engine.binary.empty()) {
-    grants.push_back({config.engine.binary.parent_path(), Rights::kReadExecute});
-  }
-  // A socket outside of the data folder: for users who cannot reach into that.
-  const Path socket = config.listen.unix_socket;
-  if (!socket.empty() && socket.parent_path() != store::DataPaths(config.data_dir).run()) {
-    if (holds_data(socket.parent_path(), config.data_dir)) {
-      return fail(Code::kInvalidArgument,
-                  "listen.unix_socket may not stand in a folder that holds the data folder: the "
-                  "right to make it there would open the signer's key; use one of its own");
-    }
-    grants.push_back({socket.parent_path(), Rights::kReadWrite});
-  }
-  if (!config.file.empty())
-    grants.push_back({grant_for(config.file, config.data_dir), Rights::kRead});
-  for (const config::Model& model : config.models) {
-    if (!model.path.empty())
-      grants.push_back({grant_for(model.path, config.data_dir), Rights::kRead});
-    if (!model.chat_template.empty())
-      grants.push_back({grant_for(model.chat_template, config.data_dir), Rights::kRead});
-    for (const Path& file : {model.upstream_key_file, model.upstream_ca}) {
-      grant_file(grants, file, config.data_dir);
-    }
-  }
-  if (config.listen.tls) {
-    const config::ListenTls& tls = *config.listen.tls;
-    for (const Path& file : {tls.certificate, tls.key, tls.client_ca}) {
-      grant_file(grants, file, config.data_dir);
-    }
-  }
-  return grants;
-}
-
 std::string_view run_mode(std::uint32_t uid) noexcept {
   return uid > 0 && uid < 1'000 ? "service" : "own_user";
 }
@@ -282,6 +224,7 @@ std::string configuration_text(const config::Config& config) {
   }
   for (const config::Model& model : config.models) {
     out.append("model ").append(model.name).append(" ").append(model.path.string());
+    for (const Path& adapter : model.adapters) out.append(" + ").append(adapter.string());
     for (const std::string& replica : model.upstream) out.append(replica).append(" ");
     out.append(model.upstream_model).append("\n");
   }

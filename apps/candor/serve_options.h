@@ -10,7 +10,6 @@
 #include "gateway/settings.h"
 #include "http/server.h"
 #include "json/json.h"
-#include "store/restrict.h"
 #include "store/store.h"
 
 namespace candor::cli {
@@ -29,10 +28,6 @@ namespace candor::cli {
 [[nodiscard]] store::LedgerOptions ledger_options(const config::Config& config,
                                                   std::string_view mode, std::string_view version);
 [[nodiscard]] store::KeyRing::Options key_options(const config::Config& config);
-// What the monitor may open beside its own data folder (S5). kInvalidArgument: a setting would open
-// the signer's folder too.
-[[nodiscard]] Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& config,
-                                                                    const Path& program_folder);
 // "service" for an account that is no person's (0 < uid < 1000), else "own_user".
 [[nodiscard]] std::string_view run_mode(std::uint32_t uid) noexcept;
 

@@ -346,6 +346,14 @@ class Builder {
     m.threads = static_cast<int>(integer_at("model.threads"));
     m.memory_bytes = static_cast<std::uint64_t>(integer_at("model.memory"));
     m.pinned = std::get<bool>(at("model.pinned").value);
+    for (const std::string& adapter :
+         std::get<std::vector<std::string>>(at("model.adapters").value)) {
+      Slot one = at("model.adapters");
+      one.value = adapter;
+      m.adapters.push_back(path(one));
+    }
+    if (m.adapters.size() > 16) wrong("model.adapters may name at most 16 files");
+    if (!m.adapters.empty() && !m.upstream.empty()) wrong("an upstream takes no model.adapters");
     m.chat_template = path(at("model.chat_template"));
     if (const auto& hex = std::get<std::string>(at("model.sha256").value); !hex.empty()) {
       if (auto digest = digest_from_hex(hex)) {

@@ -65,6 +65,7 @@ struct Model {
   int threads = 0;                    // 0: as many as processors
   std::uint64_t memory_bytes = 0;     // for the budget; 0: estimated
   bool pinned = false;                // never evicted
+  std::vector<Path> adapters;         // LoRA adapters, GGUF files, applied at scale 1
   Path chat_template;                 // a file that replaces the model's own template; empty: none
   std::optional<Digest> sha256;       // refuse the file unless it has this digest
   std::vector<std::string> flags;     // for llama-server; recorded in the load entry

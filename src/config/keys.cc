@@ -157,6 +157,8 @@ constexpr auto kModelKeys = std::to_array<Key>({
    .description = "What to count against engine.memory_budget; 0B: file size and estimated context."},
   {.name = "model.pinned", .kind = Kind::kFlag, .fallback = "false", .effect = Effect::kReload,
    .description = "Never unload it to make room."},
+  {.name = "model.adapters", .kind = Kind::kTexts, .effect = Effect::kReload,
+   .description = "LoRA adapters, GGUF files, all applied in full to every request; their digests stand in each load and intent."},
   {.name = "model.chat_template", .kind = Kind::kPath, .effect = Effect::kReload,
    .description = "A Jinja file that replaces the model's own chat template; its digest stands in the load entry."},
   {.name = "model.sha256", .kind = Kind::kText, .effect = Effect::kReload,

@@ -22,7 +22,7 @@ using internal::AnswerHead;
 using internal::BodyDecoder;
 
 constexpr std::size_t kBufferBytes = 64U << 10U;
-constexpr std::chrono::milliseconds kTick{20};
+constexpr std::chrono::milliseconds kTick{100};  // each one wakes a processor that computes tokens
 constexpr int kMaxInterimAnswers = 8;
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 

@@ -89,8 +89,8 @@ class Admin final : public http::Handler {
 };
 
 // Promises and their state for `candor doctor`, from what is in force now (admin_status.cc).
-[[nodiscard]] json::Array promise_states(std::string_view mode, bool has_upstreams, bool confined,
-                                         bool sealed, bool ledger_ok);
+[[nodiscard]] json::Array promise_states(std::string_view mode, bool has_upstreams, bool declared,
+                                         bool confined, bool sealed, bool ledger_ok);
 [[nodiscard]] json::Object model_status_json(const engine::ModelStatus& status);
 
 }  // namespace candor::gateway

@@ -1,8 +1,11 @@
 #include "gateway/engines.h"
 
+#include <algorithm>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "base/text.h"
 #include "crypto/hash.h"
 
 namespace candor::gateway {
@@ -20,6 +23,20 @@ Result<Id128> id_from_hex(std::string_view text) {
   Id128 id{};
   std::copy(bytes.begin(), bytes.end(), id.begin());
   return id;
+}
+
+void describe(const engine::LoadedModel& loaded, dialect::ModelInfo& info) {
+  info.loaded = true;
+  info.digest = to_hex(loaded.weights);
+  info.size_bytes = loaded.weights_bytes;
+  info.memory_bytes = loaded.memory_bytes;
+  info.parameters = loaded.metadata.parameters;
+  info.context_tokens = static_cast<std::uint64_t>(loaded.context_tokens);
+  info.embedding_length = loaded.metadata.embedding_length;
+  info.architecture = loaded.metadata.architecture;
+  const auto most =
+      std::ranges::max_element(loaded.metadata.tensor_types, {}, &model::TensorTypeUse::elements);
+  if (most != loaded.metadata.tensor_types.end()) info.quantisation = most->name;
 }
 
 }  // namespace
@@ -144,12 +161,49 @@ http::Task<Result<Placement>> Engines::acquire_upstream(std::shared_ptr<Upstream
   co_return place;
 }
 
-http::Task<Result<Placement>> Engines::acquire(std::string model,
+http::Task<Result<Placement>> Engines::acquire(std::string model, std::uint32_t choices,
                                                std::chrono::steady_clock::time_point deadline) {
   if (const auto found = upstreams_.find(model); found != upstreams_.end()) {
     co_return co_await acquire_upstream(found->second);
   }
   if (supervisor_ == nullptr) co_return fail(Code::kNotFound, "no such model");
+  if (choices <= 1) co_return co_await acquire_one(std::move(model), deadline);
+  if (collecting_) {
+    http::Event turn(io_.get_executor());
+    collectors_.push_back(&turn);
+    co_await turn.wait();
+  }
+  collecting_ = true;
+  auto place = co_await acquire_several(std::move(model), choices, deadline);
+  collecting_ = !collectors_.empty();
+  if (collecting_) {
+    http::Event* next = collectors_.front();
+    collectors_.pop_front();
+    next->set();
+  }
+  co_return place;
+}
+
+http::Task<Result<Placement>> Engines::acquire_several(
+    std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline) {
+  Placement place = CO_TRY(co_await acquire_one(model, deadline));
+  const auto slots = static_cast<std::uint32_t>(place.lease.model().slots);
+  if (choices > slots) {
+    co_return fail(Code::kInvalidArgument, std::to_string(slots));
+  }
+  while (place.more.size() + 1 < choices) {
+    engine::ModelLease lease = CO_TRY(co_await supervisor_->acquire(model, deadline));
+    if (lease.model().load_id != place.lease.model().load_id) {
+      co_return fail(Code::kUnavailable, "the engine was restarted meanwhile");
+    }
+    place.more.push_back(std::move(lease));
+  }
+  place.repeatable = false;  // the engine decodes the choices together
+  co_return place;
+}
+
+http::Task<Result<Placement>> Engines::acquire_one(std::string model,
+                                                   std::chrono::steady_clock::time_point deadline) {
   Placement place;
   place.lease = CO_TRY(co_await supervisor_->acquire(std::move(model), deadline));
   const engine::LoadedModel& loaded = place.lease.model();
@@ -202,15 +256,12 @@ std::size_t Engines::slots(std::string_view model) const {
 
 std::vector<dialect::ModelInfo> Engines::models() const {
   std::map<std::string, dialect::ModelInfo> all;
-  for (const auto& [name, upstream] : upstreams_)
-    all[name] = {.name = name, .created_s = 0, .digest = {}};
-  for (const auto& [name, slots] : supervised_)
-    all[name] = {.name = name, .created_s = 0, .digest = {}};
+  for (const auto& [name, upstream] : upstreams_) all[name].name = name;
+  for (const auto& [name, slots] : supervised_) all[name].name = name;
   if (supervisor_ != nullptr) {
     for (const engine::ModelStatus& status : supervisor_->status()) {
       const auto found = all.find(status.name);
-      if (found != all.end() && status.loaded)
-        found->second.digest = to_hex(status.loaded->weights);
+      if (found != all.end() && status.loaded) describe(*status.loaded, found->second);
     }
   }
   std::vector<dialect::ModelInfo> out;

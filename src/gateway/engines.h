@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,7 +27,7 @@ struct Placement {
   int id_slot = -1;         // -1: the engine chooses (upstreams)
   bool repeatable = false;  // one slot, no cache: equal re-execution is promised (A7)
   bool upstream = false;
-  std::string engine_model;  // what the upstream calls it; empty: the same
+  std::string engine_model;  // what the upstream calls it; empty: nothing is sent
   UpstreamKind kind = UpstreamKind::kLlamaCpp;
   std::string cache_salt_key;                    // kVllm; of this run
   std::shared_ptr<UpstreamPool> pool;            // upstreams
@@ -34,6 +35,7 @@ struct Placement {
   std::shared_ptr<engine::EngineClient> client;  // others
   FairQueue::Turn turn;                          // set by whoever waited for it
   engine::ModelLease lease;                      // empty for upstreams
+  std::vector<engine::ModelLease> more;          // of the same load: one for each further choice
   [[nodiscard]] bool alive() const noexcept { return upstream || lease.alive(); }
   [[nodiscard]] http::Task<Result<std::unique_ptr<engine::EngineStream>>> open(
       engine::EngineRequest request) const;
@@ -42,9 +44,10 @@ struct Placement {
 class EngineBackend {
  public:
   virtual ~EngineBackend() = default;
+  // choices: slots that the exchange needs at once; kInvalidArgument: more than the model has.
   // kNotFound: no such model. Others as EngineSupervisor::acquire.
   [[nodiscard]] virtual http::Task<Result<Placement>> acquire(
-      std::string model, std::chrono::steady_clock::time_point deadline) = 0;
+      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline) = 0;
   [[nodiscard]] virtual bool has(std::string_view model) const = 0;
   [[nodiscard]] virtual std::vector<dialect::ModelInfo> models() const = 0;
   // Exchanges that one model answers at once; 0: no bound.
@@ -79,7 +82,8 @@ class Engines final : public EngineBackend {
   // What the supervisor serves; its own list changes on another strand.
   void set_supervised(const std::vector<engine::ModelConfig>& models);
   [[nodiscard]] http::Task<Result<Placement>> acquire(
-      std::string model, std::chrono::steady_clock::time_point deadline) override;
+      std::string model, std::uint32_t choices,
+      std::chrono::steady_clock::time_point deadline) override;
   [[nodiscard]] bool has(std::string_view model) const override;
   [[nodiscard]] std::vector<dialect::ModelInfo> models() const override;
   [[nodiscard]] std::size_t slots(std::string_view model) const override;
@@ -93,6 +97,10 @@ class Engines final : public EngineBackend {
   [[nodiscard]] http::Task<Result<Placement>> acquire_upstream(std::shared_ptr<Upstream> upstream);
   [[nodiscard]] http::Task<void> retire(std::shared_ptr<Upstream> upstream);
   [[nodiscard]] http::Task<void> unload(Upstream& upstream);
+  [[nodiscard]] http::Task<Result<Placement>> acquire_one(
+      std::string model, std::chrono::steady_clock::time_point deadline);
+  [[nodiscard]] http::Task<Result<Placement>> acquire_several(
+      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline);
 
   http::asio::io_context& io_;
   engine::EngineSupervisor* supervisor_;
@@ -103,6 +111,9 @@ class Engines final : public EngineBackend {
   std::map<std::string, std::shared_ptr<Upstream>, std::less<>> upstreams_;
   std::map<std::string, std::size_t, std::less<>> supervised_;            // slots by name
   std::map<std::string, std::shared_ptr<engine::EngineClient>> clients_;  // by load id
+  // Only one exchange at a time holds a slot while it waits for another: two could wait for ever.
+  bool collecting_ = false;
+  std::deque<http::Event*> collectors_;
 };
 
 }  // namespace candor::gateway

@@ -126,6 +126,7 @@ class AdmissionStage final : public Stage {
     s.forwarded = dialect::forwarded_exchange(
         s.received, s.received.parameters.seed.value_or(choose_seed(s.services.random)),
         s.settings->max_tokens);
+    s.produced = s.released = dialect::AnswerBuilder(s.received.answer_bound());
     co_return Verdict::kReplace;
   }
 
@@ -168,11 +169,21 @@ class PlacementStage final : public Stage {
       }
       co_return Verdict::kStop;
     }
-    auto place = co_await s.services.engines.acquire(s.forwarded.model, deadline);
+    auto place = co_await s.services.engines.acquire(
+        s.forwarded.model, static_cast<std::uint32_t>(s.forwarded.choice_count()), deadline);
     --metrics.waiting;
     s.queued_us = s.services.clock.mono_us() - before;
     if (!place) {
-      refuse(s, place.error().code());
+      if (place.error().code() == Code::kInvalidArgument) {
+        s.refuse(make_error(ErrorKind::kInvalidRequest,
+                            "'n' may be at most " + place.error().message() +
+                                " with this model: it has no more slots. Send the request again "
+                                "for each further answer.",
+                            "n", "out_of_range"),
+                 Cause::kEngine, "cancelled");
+      } else {
+        refuse(s, place.error().code());
+      }
       co_return Verdict::kStop;
     }
     s.place = *std::move(place);
@@ -193,7 +204,7 @@ class PlacementStage final : public Stage {
   // what is only declared nothing is known.
   static bool lacks_template(const Session& s) {
     const ledger::Provenance& p = s.place.provenance;
-    return s.api != dialect::Api::kOpenAiCompletions && !p.chat_template &&
+    return !s.forwarded.messages.empty() && !p.chat_template &&
            p.template_basis == ledger::Basis::kMeasured;
   }
   // The supervisor's sentences are for operators; the client gets one of these.

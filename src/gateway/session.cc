@@ -164,7 +164,12 @@ Task<void> Session::run(const Pipeline& pipeline) {
 
 Task<void> Session::answer_whole() {
   std::string out;
-  writer->finish({.exchange = exchange_hex, .receipt = receipt}, out);
+  writer->finish({.exchange = exchange_hex,
+                  .receipt = receipt,
+                  .total_us = elapsed_us(),
+                  .queued_us = queued_us,
+                  .first_token_us = first_release_us == 0 ? 0 : first_release_us - began_us},
+                 out);
   Result<void> sent;
   if (received.stream) {
     sent = co_await call.finish(std::move(out));
