@@ -1,4 +1,6 @@
 // Completion scripts, made from the verbs as they are registered, so they cannot be out of date.
+#include <set>
+
 #include <CLI/CLI.hpp>
 
 #include "commands.h"
@@ -9,25 +11,36 @@ namespace {
 struct Word {
   std::string text, what;
   bool option = false;
+  bool takes_value = false;
+  bool takes_file = false;  // its value is one
 };
+
+bool names_a_file(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  return type.contains("FILE") || type.contains("DIR") || type.contains("PATH");
+}
 
 // The words that may follow a path of verbs.
 std::vector<Word> words_of(const CLI::App& root, const CLI::App& app) {
   std::vector<Word> words;
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    words.push_back({sub->get_name(), sub->get_description(), false});
+    words.push_back({.text = sub->get_name(), .what = sub->get_description()});
   }
   const auto options = [&words](const CLI::App& from) {
     for (const CLI::Option* option : from.get_options()) {
       for (const std::string& name : option->get_lnames()) {
-        if (name != "help-all") words.push_back({"--" + name, option->get_description(), true});
+        words.push_back({.text = "--" + name,
+                         .what = option->get_description(),
+                         .option = true,
+                         .takes_value = option->get_expected_max() > 0,
+                         .takes_file = names_a_file(*option)});
       }
     }
   };
   options(app);
   if (&app != &root) options(root);
   if (app.get_name() == "completion") {
-    for (const char* shell : {"bash", "zsh", "fish"}) words.push_back({shell, "", false});
+    for (const char* shell : {"bash", "zsh", "fish"}) words.push_back({.text = shell, .what = ""});
   }
   return words;
 }
@@ -53,11 +66,35 @@ std::string in_quotes(std::string_view text) {  // for single quotes in a shell
   return out;
 }
 
-// The path of verbs on the line so far, then the words that may follow; bash and zsh.
+// All paths of verbs as alternatives of a shell's case: 'serve' | 'ledger' | 'ledger show'.
+std::string all_paths(const CLI::App& root, std::string_view between) {
+  std::string text;
+  walk(root, "", [&](const std::string& path, const CLI::App&) {
+    if (path.empty()) return;
+    if (!text.empty()) text += between;
+    text += "'" + path + "'";
+  });
+  return text;
+}
+
+// The options that take a value, as alternatives of a shell's case; by whether that is a file.
+std::string options_with(const CLI::App& root, bool file) {
+  std::set<std::string> names;
+  walk(root, "", [&](const std::string&, const CLI::App& app) {
+    for (const Word& word : words_of(root, app)) {
+      if (word.takes_value && word.takes_file == file) names.insert(word.text);
+    }
+  });
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : " | ") + name;
+  return text;
+}
+
+// For each path the words that may follow; bash and zsh.
 std::string case_table(const CLI::App& root) {
   std::string text;
   walk(root, "", [&](const std::string& path, const CLI::App& app) {
-    text += "    '" + path + "') words='";
+    text += "    '" + path + "') found='";
     for (const Word& word : words_of(root, app)) text += word.text + " ";
     text += "' ;;\n";
   });
@@ -67,15 +104,29 @@ std::string case_table(const CLI::App& root) {
 std::string bash(const CLI::App& root) {
   return "# bash completion of candor: source <(candor completion bash)\n"
          "_candor() {\n"
-         "  local current=${COMP_WORDS[COMP_CWORD]} path='' word words=''\n"
+         "  local current=${COMP_WORDS[COMP_CWORD]} verbs='' word found=''\n"
+         "  case ${COMP_WORDS[COMP_CWORD-1]} in\n"
+         "    " +
+         options_with(root, /*file=*/true) +
+         ")\n"
+         "      COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n"
+         "    " +
+         options_with(root, /*file=*/false) +
+         ")\n"
+         "      COMPREPLY=(); return ;;\n"
+         "  esac\n"
          "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-         "    [[ $word == -* || $word == */* || $word == *.* ]] && continue\n"
-         "    path=\"${path:+$path }$word\"\n"
+         "    case ${verbs:+$verbs }$word in\n"
+         "      " +
+         all_paths(root, " | ") +
+         ")\n"
+         "        verbs=${verbs:+$verbs }$word ;;\n"
+         "    esac\n"
          "  done\n"
-         "  case $path in\n" +
+         "  case $verbs in\n" +
          case_table(root) +
          "  esac\n"
-         "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+         "  COMPREPLY=($(compgen -W \"$found\" -- \"$current\"))\n"
          "  ((${#COMPREPLY[@]})) || COMPREPLY=($(compgen -f -- \"$current\"))\n"
          "}\n"
          "complete -o filenames -F _candor candor\n";
@@ -85,21 +136,29 @@ std::string zsh(const CLI::App& root) {
   return "#compdef candor\n"
          "# zsh completion of candor: candor completion zsh > a folder of $fpath, as _candor\n"
          "_candor() {\n"
-         "  local path_so_far='' word words_text=''\n"
+         "  local verbs='' word found=''\n"
+         "  case ${words[CURRENT-1]} in\n"
+         "    " +
+         options_with(root, /*file=*/true) +
+         ")\n"
+         "      _files; return ;;\n"
+         "    " +
+         options_with(root, /*file=*/false) +
+         ")\n"
+         "      _message value; return ;;\n"
+         "  esac\n"
          "  for word in ${words[2,CURRENT-1]}; do\n"
-         "    [[ $word == -* || $word == */* || $word == *.* ]] && continue\n"
-         "    path_so_far=\"${path_so_far:+$path_so_far }$word\"\n"
-         "  done\n"
-         "  local -a found\n"
-         "  () {\n"
-         "    local words=''\n"
-         "    case $path_so_far in\n" +
-         case_table(root) +
+         "    case ${verbs:+$verbs }$word in\n"
+         "      " +
+         all_paths(root, " | ") +
+         ")\n"
+         "        verbs=${verbs:+$verbs }$word ;;\n"
          "    esac\n"
-         "    words_text=$words\n"
-         "  }\n"
-         "  found=(${=words_text})\n"
-         "  (( $#found )) && compadd -- $found || _files\n"
+         "  done\n"
+         "  case $verbs in\n" +
+         case_table(root) +
+         "  esac\n"
+         "  compadd -- ${=found} || _files\n"
          "}\n"
          "if [[ ${funcstack[1]} == _candor ]]; then _candor \"$@\"; else compdef _candor candor; "
          "fi\n";
@@ -108,22 +167,24 @@ std::string zsh(const CLI::App& root) {
 std::string fish(const CLI::App& root) {
   std::string text =
       "# fish completion of candor: candor completion fish > "
-      "~/.config/fish/completions/candor.fish\n";
+      "~/.config/fish/completions/candor.fish\n"
+      "# True where the verbs on the line so far are exactly these.\n"
+      "function __candor_at\n"
+      "  set -l verbs\n"
+      "  for word in (commandline -opc)[2..-1]\n"
+      "    set -l next (string join -- ' ' $verbs $word)\n"
+      "    contains -- $next " +
+      all_paths(root, " ") +
+      "\n"
+      "    and set verbs $next\n"
+      "  end\n"
+      "  test \"$verbs\" = \"$argv\"\n"
+      "end\n";
   walk(root, "", [&](const std::string& path, const CLI::App& app) {
-    std::string condition = "__fish_use_subcommand";
-    if (!path.empty()) {
-      condition.clear();
-      std::string rest = path;
-      while (!rest.empty()) {
-        const std::size_t space = rest.find(' ');
-        condition += (condition.empty() ? "" : "; and ") +
-                     ("__fish_seen_subcommand_from " + rest.substr(0, space));
-        rest = space == std::string::npos ? "" : rest.substr(space + 1);
-      }
-    }
     for (const Word& word : words_of(root, app)) {
-      text += "complete -c candor -n '" + condition + "' ";
+      text += "complete -c candor -n '__candor_at " + path + "' ";
       text += word.option ? "-l " + word.text.substr(2) : "-f -a " + word.text;
+      if (word.takes_value) text += word.takes_file ? " -r -F" : " -x";
       if (!word.what.empty()) text += " -d '" + in_quotes(word.what) + "'";
       text += "\n";
     }

@@ -19,6 +19,18 @@ Path grant_for(const Path& file, const Path& data_dir) {
   return holds_data(file.parent_path(), data_dir) ? file : file.parent_path();
 }
 
+// A file that may be a symbolic link, as certificate tools lay them, and may be replaced: where it
+// is named and where it is.
+void grant_file(std::vector<store::FolderGrant>& grants, const Path& file, const Path& data_dir) {
+  if (file.empty()) return;
+  grants.push_back({grant_for(file, data_dir), store::FolderGrant::Rights::kRead});
+  std::error_code ignored;
+  const Path real = std::filesystem::canonical(file, ignored);
+  if (!real.empty() && real != file) {
+    grants.push_back({grant_for(real, data_dir), store::FolderGrant::Rights::kRead});
+  }
+}
+
 }  // namespace
 
 Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& config,
@@ -59,6 +71,15 @@ Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& conf
       grants.push_back({grant_for(adapter, config.data_dir), Rights::kRead});
     if (!model.chat_template.empty())
       grants.push_back({grant_for(model.chat_template, config.data_dir), Rights::kRead});
+    for (const Path& file : {model.upstream_key_file, model.upstream_ca}) {
+      grant_file(grants, file, config.data_dir);
+    }
+  }
+  if (config.listen.tls) {
+    const config::ListenTls& tls = *config.listen.tls;
+    for (const Path& file : {tls.certificate, tls.key, tls.client_ca}) {
+      grant_file(grants, file, config.data_dir);
+    }
   }
   return grants;
 }

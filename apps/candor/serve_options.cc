@@ -4,8 +4,11 @@
 #include <array>
 
 #include <pwd.h>
+#include <sys/resource.h>
 
+#include "base/log.h"
 #include "base/text.h"
+#include "secret_files.h"
 
 namespace candor::cli {
 namespace {
@@ -41,6 +44,19 @@ engine::Scheduling scheduling(config::Scheduling value) {
   return engine::Scheduling::kIdle;
 }
 
+// Connections that this process may hold at once, after asking for as many as it may have.
+std::size_t descriptors_allow() {
+  constexpr rlim_t kReserved = 128;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // what it was is enough for fewer
+    (void)::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur > kReserved + 2 ? (limit.rlim_cur - kReserved) / 2 : 1;
+}
+
 std::int64_t microseconds(config::Milliseconds value) {
   return std::chrono::microseconds(value).count();
 }
@@ -54,6 +70,8 @@ Result<gateway::Settings> gateway_settings(const config::Config& config) {
   settings.parse.limits.max_text_bytes = config.limits.max_body_bytes;
   settings.parse.limits.max_messages = static_cast<std::size_t>(config.limits.max_messages);
   settings.max_tokens = static_cast<std::uint32_t>(config.limits.max_tokens);
+  settings.quota = {.exchanges_per_minute = config.quota.exchanges_per_minute,
+                    .bytes_per_hour = config.quota.bytes_per_hour};
   settings.max_waiting = static_cast<std::size_t>(config.limits.max_waiting);
   settings.request_timeout = config.limits.request_timeout;
   settings.first_token_timeout = config.engine.first_token_timeout;
@@ -83,6 +101,11 @@ http::ServerOptions server_options(const config::Config& config) {
   options.idle_timeout = config.limits.idle_timeout;
   options.write_timeout = config.limits.write_timeout;
   options.max_connections = static_cast<std::size_t>(config.limits.max_connections);
+  if (const std::size_t most = descriptors_allow(); most < options.max_connections) {
+    log_warning("http.few_descriptors",
+                {{"wanted", options.max_connections}, {"connections", most}});
+    options.max_connections = most;
+  }
   options.pipelined_bytes =
       std::max<std::size_t>(options.pipelined_bytes, config.limits.max_header_bytes);
   return options;
@@ -109,11 +132,33 @@ std::vector<engine::ModelConfig> supervised_models(const config::Config& config)
   return models;
 }
 
-std::vector<gateway::UpstreamConfig> upstreams(const config::Config& config) {
+Result<std::vector<gateway::UpstreamConfig>> upstreams(const config::Config& config) {
   std::vector<gateway::UpstreamConfig> out;
   for (const config::Model& model : config.models) {
     if (model.upstream.empty()) continue;
-    out.push_back({.name = model.name, .endpoint = model.upstream, .model = model.upstream_model});
+    gateway::UpstreamConfig upstream;
+    upstream.name = model.name;
+    upstream.replicas = model.upstream;
+    upstream.model = model.upstream_model;
+    upstream.kind = model.upstream_kind == "vllm"        ? gateway::UpstreamKind::kVllm
+                    : model.upstream_kind == "llama.cpp" ? gateway::UpstreamKind::kLlamaCpp
+                                                         : gateway::UpstreamKind::kOpenAi;
+    if (!model.upstream_key_file.empty()) {
+      upstream.key = TRY(read_secret_file(model.upstream_key_file));
+      std::string& key = upstream.key.reveal();
+      while (!key.empty() && (key.back() == '\n' || key.back() == '\r')) key.pop_back();
+      if (key.empty() || !http::is_field_value(key)) {
+        return fail(Code::kInvalidArgument, model.upstream_key_file.string() +
+                                                ": must hold the upstream's API key on one line");
+      }
+    }
+    if (!model.upstream_ca.empty()) upstream.ca_pem = TRY(read_text_file(model.upstream_ca));
+    upstream.proxy = model.upstream_proxy;
+    upstream.slots = model.upstream_slots;
+    upstream.connect_timeout = config.upstream.connect_timeout;
+    upstream.retries = config.upstream.retries;
+    upstream.health_interval = config.upstream.health_interval;
+    out.push_back(std::move(upstream));
   }
   return out;
 }
@@ -183,7 +228,8 @@ std::string configuration_text(const config::Config& config) {
   for (const config::Model& model : config.models) {
     out.append("model ").append(model.name).append(" ").append(model.path.string());
     for (const Path& adapter : model.adapters) out.append(" + ").append(adapter.string());
-    out.append(model.upstream).append(" ").append(model.upstream_model).append("\n");
+    for (const std::string& replica : model.upstream) out.append(replica).append(" ");
+    out.append(model.upstream_model).append("\n");
   }
   return out;
 }

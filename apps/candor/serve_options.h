@@ -16,12 +16,15 @@ namespace candor::cli {
 
 // kNotFound: identity.os_users names a user that this machine does not have.
 [[nodiscard]] Result<gateway::Settings> gateway_settings(const config::Config& config);
+// max_connections is lowered where the process may not hold the descriptors for it: each connection
+// may need another one to an engine, and some are kept for the ledger and the administration.
 [[nodiscard]] http::ServerOptions server_options(const config::Config& config);
 [[nodiscard]] engine::SupervisorOptions supervisor_options(const config::Config& config,
                                                            const Path& program_folder,
                                                            const store::DataPaths& paths);
 [[nodiscard]] std::vector<engine::ModelConfig> supervised_models(const config::Config& config);
-[[nodiscard]] std::vector<gateway::UpstreamConfig> upstreams(const config::Config& config);
+// Reads the files of keys and authorities; errors name the file and what to do.
+[[nodiscard]] Result<std::vector<gateway::UpstreamConfig>> upstreams(const config::Config& config);
 [[nodiscard]] store::LedgerOptions ledger_options(const config::Config& config,
                                                   std::string_view mode, std::string_view version);
 [[nodiscard]] store::KeyRing::Options key_options(const config::Config& config);

@@ -21,7 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
-constexpr auto kLeasePoll = 25ms;
+constexpr auto kLeasePoll = 100ms;  // the writer waits meanwhile, the kernel sees to that
 constexpr auto kThreadPoll = 1s;
 constexpr int kMaxAutomaticRestarts = 5;
 constexpr auto kHealthyAfter = 60s;  // an engine that lived so long starts with a clean record

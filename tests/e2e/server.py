@@ -38,7 +38,7 @@ class Reply:
         return json.loads(self.body)
 
 
-def http(address, method, path, body=None, headers=None, timeout=60):
+def http(address, method, path, body=None, headers=None, timeout=180):
     """One request over a Unix socket (a path) or TCP ((host, port)), connection closed after it."""
     if isinstance(address, tuple):
         connection = socket.create_connection(address, timeout=timeout)
@@ -47,7 +47,8 @@ def http(address, method, path, body=None, headers=None, timeout=60):
         connection.settimeout(timeout)
         connection.connect(str(address))
     payload = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close"]
+    lines = [f"{method} {path} HTTP/1.1", "Connection: close"]
+    lines += [] if headers and "Host" in headers else ["Host: localhost"]
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(payload)}"]
     lines += [f"{key}: {value}" for key, value in (headers or {}).items()]
@@ -86,8 +87,9 @@ class Candor:
 
     @property
     def environment(self):
+        # On a busy machine an idle engine starves: CANDOR_ENGINE_SCHEDULING=other gives it its share.
         kept = {key: value for key, value in os.environ.items()
-                if not key.startswith(("CANDOR_", "XDG_")) or key == "CANDOR_DATA"}
+                if not key.startswith(("CANDOR_", "XDG_")) or key in ("CANDOR_DATA", "CANDOR_ENGINE_SCHEDULING")}
         return kept | {"HOME": str(self.home), "CANDOR_DATA_DIR": str(self.data), "NO_COLOR": "1"} \
             | self.more_environment
 

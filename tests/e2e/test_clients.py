@@ -171,6 +171,18 @@ def test_anthropic_python_message_and_stream_verify(smol, tmp_path):
     Kept(smol, tmp_path / "streamed", keeping.request_body, lines(events)).assert_verifies()
 
 
+def test_anthropic_python_cancel_in_mid_stream_is_recorded(smol):
+    client, keeping = anthropic_client(smol)
+    stream = client.messages.create(**untyped(ASK | {"max_tokens": 2000, "temperature": 1}), stream=True)
+    for number, _ in enumerate(stream):
+        if number == 7:
+            break
+    stream.close()
+    end = smol.wait_for_end(keeping.response_headers["candor-exchange"])
+    assert end["type"] == "outcome" and end["result"] == "cancelled"
+    assert 0 < int(end["completion_tokens"]) < 1500
+
+
 def test_anthropic_node_message_and_stream_verify(smol, node, tmp_path):
     whole = run_node(node, "anthropic.mjs", url=smol.url, verb="chat", body=ASK)
     assert "Paris" in whole["response"]["content"][0]["text"]

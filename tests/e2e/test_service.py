@@ -268,6 +268,16 @@ def test_logs_are_structured_and_hold_no_prompt_answer_or_key(own_tiny):
     assert not [p for p in own_tiny.folder.rglob("core*")]
 
 
+def test_log_settings_are_in_force_from_the_start(own, upstream):
+    with own.configure("[log]\nlevel = \"warning\"\n" + upstream.toml()) as server:
+        assert server.complete(model="canned").status == 200
+        assert not [line for line in server.log if '"level":"info"' in line]
+    own.log.clear()
+    own.arguments += ["--log-level", "info"]
+    with own as server:
+        assert [line for line in server.log if '"event":"store.opened"' in line]
+
+
 def test_times_are_stored_in_utc_and_shown_in_local_time(own, upstream):
     with own.configure(upstream.toml()) as server:
         server.complete(model="canned")

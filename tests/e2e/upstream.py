@@ -13,6 +13,7 @@ class Upstream:
         self.begun = threading.Semaphore(0)  # one for each stream whose first word is out
         self.requests = []
         self.hold_whole = False  # answers that are not streamed wait for release() too
+        self.hold_start = False  # streams wait for it with their first word, too
         upstream = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -90,7 +91,7 @@ class Upstream:
             handler.event(json.dumps({"choices": [{"index": 0, "finish_reason": finish} | piece]}))
 
         for number, word in enumerate(self.words):
-            if self.gate and number > 0 and not self.go.acquire(timeout=120):
+            if self.gate and (number > 0 or self.hold_start) and not self.go.acquire(timeout=120):
                 return
             choice(word)
             if number == 0:
