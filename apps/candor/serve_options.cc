@@ -175,7 +175,10 @@ engine::SupervisorOptions supervisor_options(const config::Config& config,
     options.engine_binary =
         program_folder / (kBuiltWithForeignEngine ? "candor-engine-foreign" : "candor-engine");
   }
-  options.engine_manifest = options.engine_binary.parent_path() / "candor-engine.json";
+  // Of our own build; a foreign one beside it is not what it describes.
+  if (!options.foreign_engine) {
+    options.engine_manifest = options.engine_binary.parent_path() / "candor-engine.json";
+  }
   options.inspect_binary = program_folder / "candor-inspect";
   options.runtime_folder = paths.run() / "engines";
   options.store_folder = paths.models();

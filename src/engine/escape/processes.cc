@@ -46,6 +46,12 @@ long clone_with(unsigned long flags) {
   if (child == 0) _exit(0);
   return child;
 }
+// The child shares this memory, so it needs a stack of its own.
+long share_memory_with_child(const Targets&) {
+  static char stack[65'536];
+  return clone([](void*) { return 0; }, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD,
+               nullptr);
+}
 long clone3(const Targets&) {
   struct {
     std::uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, rest[6];
@@ -117,8 +123,7 @@ constexpr Attempt kProcesses[] = {
     {"run_itself", "run its own program again", kSeccomp | kLandlock, Control::kUser, run_itself},
     {"fork", "start a process (fork)", kSeccomp, Control::kUser,
      [](const Targets&) { return clone_with(0); }},
-    {"vfork", "start a process (vfork)", kSeccomp, Control::kUser,
-     [](const Targets&) { return clone_with(CLONE_VM | CLONE_VFORK); }},
+    {"vfork", "start a process (vfork)", kSeccomp, Control::kUser, share_memory_with_child},
     {"clone3", "start a process (clone3)", kSeccomp, Control::kUser, clone3},
     {"signal_other", "signal another process", kEvery, Control::kUser,
      [](const Targets& t) -> long { return kill(t.victim, SIGCONT); }},
