@@ -143,7 +143,7 @@ def test_what_the_page_says_works_works(smol, begun, client, verb):
         assert not begun()
         return
     if verb == "cancel":
-        got = script.run(smol, "cancel", question="Count from one to one thousand in words.", tokens=2000)
+        got = script.run(smol, "cancel", question="Write a long story about a dog that walks around the world.", tokens=2000)
         [exchange] = begun()
         end = smol.wait_for_end(exchange)
         assert got["pieces"] == 5 and end["type"] == "outcome" and end["result"] == "cancelled"
