@@ -26,7 +26,8 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEMANDS = [f"A{n}" for n in range(1, 25)] + [
-    f"S{n}" for n in (1, 2, 3, 4, 5, 6, 7, 11, 12, 14, 15, 18)]
+    f"S{n}" for n in (1, 2, 3, 4, 5, 6, 7, 11, 12, 14, 15, 18)] + [
+    "B4", "B12"]
 BUILD = pathlib.Path(os.environ.get("CANDOR_CHECK_BUILD", ROOT / "build" / "check"))
 # How a test body shows that it asserts something. Helpers that assert are named expect_... or assert_...
 ASSERTION = re.compile(r"\b(EXPECT_|ASSERT_|expect_|assert_|FAIL\(|ADD_FAILURE)")
