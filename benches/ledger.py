@@ -1,5 +1,6 @@
 """Durable entries of 512 bytes from 64 writers (A21): Candor's ledger with Merkle tree, signed heads, the signer
-process and publication, beside a raw group commit into a preallocated file, RocksDB's synced WAL and SQLite (WAL, FULL).
+process and publication, beside a raw group commit into a preallocated file (written and flushed; written past the
+page cache), RocksDB's synced WAL and SQLite (WAL, FULL).
 
 Turns alternate on one disk; each contestant's records are counted after its turn, Candor's log is verified whole.
 """
@@ -25,10 +26,11 @@ def main():
         finish({"benchmark": "ledger", "answers_right": False, "state": "partial"}, options)
     result = json.loads(done.stdout)
     wanted = result["ratio_to_raw_group_commit"] >= 0.67 or (
-        result["raw_per_s"] >= 150_000 and result["entries_per_s_64"] >= 100_000)
+        max(result["raw_per_s"], result["raw_direct_per_s"]) >= 150_000 and result["entries_per_s_64"] >= 100_000)
     result["state"] = "true" if wanted and result["ratio_to_rocksdb"] >= 2 else "partial"
     rows = [[name, result[f"{key}_per_s"], result[f"{key}_p50_us"], result[f"{key}_p99_us"], ratio]
-            for name, key, ratio in (("raw group commit", "raw", result["ratio_to_raw_group_commit"]),
+            for name, key, ratio in (("raw group commit", "raw", result["ratio_to_raw"]),
+                                     ("raw group commit, direct", "raw_direct", result["ratio_to_raw_direct"]),
                                      ("RocksDB, synced WAL", "rocksdb", result["ratio_to_rocksdb"]),
                                      ("SQLite, WAL, FULL", "sqlite", result["ratio_to_sqlite"]))]
     for row in rows:

@@ -1,6 +1,7 @@
 """What the benchmark scripts share: where programs lie, processes, statistics, tables, the one JSON object."""
 
 import argparse
+import ctypes
 import json
 import math
 import os
@@ -93,6 +94,16 @@ def table(headers, rows):
 
 # ---- processes ----
 
+def ends_with_parent(preexec=None):
+    """For the child, before it becomes the program: a benchmark that is killed leaves nobody who
+    would take processors from the next one."""
+    def apply():
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if preexec:
+            preexec()
+    return apply
+
+
 class Process:
     """A child that is ended, by its own id, when the block ends."""
 
@@ -103,7 +114,7 @@ class Process:
         self.stop_seconds = stop_seconds
         self.child = subprocess.Popen([str(part) for part in command], stdout=self.output,
                                       stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                      env=environment, preexec_fn=preexec)
+                                      env=environment, preexec_fn=ends_with_parent(preexec))
         if wait_for:
             self.wait_until(wait_for)
 

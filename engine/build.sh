@@ -3,12 +3,14 @@
 # manifest build/bin/candor-engine.json. About 6 minutes on two cores the first time, nothing later.
 #   CANDOR_LLAMA_SOURCE=DIR   other sources of llama.cpp (our patches must be applied in them)
 #   CANDOR_ENGINE_JOBS=N      default: all processors
-#   engine/build.sh --rival   also llama-server beside it, for ./bench engine
+#   CANDOR_ENGINE_BUILD=DIR, CANDOR_ENGINE_BIN=DIR   other folders for objects and programs
+#   engine/build.sh --rival   also llama-server beside it, for ./bench engine and for tests
+#   engine/build.sh --wrong   also candor-engine-wrong, whose kernels are wrong, for tests
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
-build=$root/build/engine
-bin=$root/build/bin
+build=${CANDOR_ENGINE_BUILD:-$root/build/engine}
+bin=${CANDOR_ENGINE_BIN:-$root/build/bin}
 mkdir -p "$build" "$bin"
 exec 9> "$build/.lock"
 flock 9  # several presets may ask at once
@@ -30,7 +32,13 @@ cmake -S "$here/llama" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
   -DCANDOR_LLAMA_SOURCE="$source_folder" > "$build/configure.log" 2>&1 ||
   { tail -20 "$build/configure.log" >&2; exit 1; }
 targets=(candor-engine)
-[[ ${1:-} == --rival ]] && targets+=(llama-server)
+for option in "$@"; do
+  case $option in
+    --rival) targets+=(llama-server) ;;
+    --wrong) targets+=(candor-engine-wrong) ;;
+    *) echo "engine/build.sh: unknown option '$option'" >&2; exit 2 ;;
+  esac
+done
 ninja -C "$build" -j "${CANDOR_ENGINE_JOBS:-$(nproc)}" "${targets[@]}"
 
 "$here/manifest.py" --source "$source_folder" --build "$build" > "$build/candor-engine.json"
@@ -43,5 +51,9 @@ place() {
 }
 place "$build/candor-engine" "$bin/candor-engine"
 place "$build/candor-engine.json" "$bin/candor-engine.json"
-[[ ${1:-} == --rival ]] && place "$build/bin/llama-server" "$bin/llama-server"
-exit 0
+for option in "$@"; do
+  case $option in
+    --rival) place "$build/bin/llama-server" "$bin/llama-server" ;;
+    --wrong) place "$build/candor-engine-wrong" "$bin/candor-engine-wrong" ;;
+  esac
+done

@@ -26,8 +26,9 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEMANDS = [f"A{n}" for n in range(1, 25)] + [
-    f"S{n}" for n in (1, 2, 3, 4, 5, 6, 7, 11, 12, 14, 15, 18)] + [
-    "B4", "B12"]
+    f"S{n}" for n in (1, 2, 3, 4, 5, 6, 7, 11, 12, 14, 15, 18)]
+# Of the issue after it; each counts from when it has a table.
+LATER = [f"B{n}" for n in range(1, 13)] + [f"S{n}" for n in (8, 9, 10, 13, 16, 17, 19)]
 BUILD = pathlib.Path(os.environ.get("CANDOR_CHECK_BUILD", ROOT / "build" / "check"))
 # How a test body shows that it asserts something. Helpers that assert are named expect_... or assert_...
 ASSERTION = re.compile(r"\b(EXPECT_|ASSERT_|expect_|assert_|FAIL\(|ADD_FAILURE)")
@@ -193,7 +194,7 @@ def main():
     options = parser.parse_args()
 
     table = tomllib.loads((ROOT / "docs" / "acceptance.toml").read_text())
-    wanted = options.only.split(",") if options.only else DEMANDS
+    wanted = options.only.split(",") if options.only else DEMANDS + [d for d in LATER if d in table]
     problems, rows, memo = [], [], {}
     for demand in wanted:
         entry = table.get(demand)

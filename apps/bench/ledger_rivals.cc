@@ -18,15 +18,17 @@ constexpr std::size_t kRawFile = 1U << 30U;
 
 class Raw final : public Contestant {
  public:
-  explicit Raw(std::unique_ptr<File> file)
-      : file_(std::move(file)), thread_([this](const std::stop_token& stop) { run(stop); }) {}
+  Raw(std::unique_ptr<File> file, RawMethod method)
+      : file_(std::move(file)),
+        method_(method),
+        thread_([this](const std::stop_token& stop) { run(stop); }) {}
   Raw(const Raw&) = delete;
   Raw& operator=(const Raw&) = delete;
   ~Raw() override {
     thread_.request_stop();
     changed_.notify_all();
   }
-  std::string name() const override { return "raw group commit"; }
+  std::string name() const override { return std::string(to_string(method_)); }
   bool append(std::string_view record, Waiter& waiter) override {
     bool wake = false;
     {
@@ -64,7 +66,8 @@ class Raw final : public Contestant {
       for (const Item& item : batch) put_bytes(bytes, as_bytes(item.record));
       bytes.resize((bytes.size() + kPage - 1) / kPage * kPage);
       if (at_ + bytes.size() > kRawFile) at_ = 0;
-      const bool ok = file_->write_at(at_, bytes) && file_->sync();
+      const bool ok =
+          file_->write_at(at_, bytes) && (method_ == RawMethod::kDirect || file_->sync());
       at_ += bytes.size();
       written_ += batch.size();
       for (const Item& item : batch) item.waiter->done(ok);
@@ -72,6 +75,7 @@ class Raw final : public Contestant {
     }
   }
   std::unique_ptr<File> file_;
+  RawMethod method_;
   std::uint64_t at_ = 0, written_ = 0;
   std::mutex mutex_;
   std::condition_variable_any changed_;
@@ -132,7 +136,7 @@ class Sqlite final : public Contestant {
 
 }  // namespace
 
-Result<std::unique_ptr<Contestant>> make_raw(const Path& folder) {
+Result<std::unique_ptr<Contestant>> make_raw(const Path& folder, RawMethod method) {
   TRY(real_file_system().make_folders(folder));
   auto file = TRY(real_file_system().open(folder / "raw", OpenMode::kCreate));
   const Bytes zeros(1U << 20U);
@@ -140,7 +144,10 @@ Result<std::unique_ptr<Contestant>> make_raw(const Path& folder) {
     for (std::size_t at = 0; at < kRawFile; at += zeros.size()) TRY(file->write_at(at, zeros));
     TRY(file->sync());
   }
-  return std::make_unique<Raw>(std::move(file));
+  if (method == RawMethod::kDirect) {
+    file = TRY(real_file_system().open(folder / "raw", OpenMode::kDurable));
+  }
+  return std::make_unique<Raw>(std::move(file), method);
 }
 
 Result<std::unique_ptr<Contestant>> make_rocksdb(const Path& folder) {

@@ -49,7 +49,14 @@ class Contestant {
 
 // One thread that writes what is queued into a preallocated file, whole pages, and flushes: the
 // limit that group commit has on this disk.
-[[nodiscard]] Result<std::unique_ptr<Contestant>> make_raw(const Path& folder);
+enum class RawMethod : std::uint8_t {
+  kFlush,
+  kDirect
+};  // write and fdatasync; O_DIRECT and O_DSYNC
+[[nodiscard]] constexpr std::string_view to_string(RawMethod method) {
+  return method == RawMethod::kDirect ? "raw group commit, direct" : "raw group commit";
+}
+[[nodiscard]] Result<std::unique_ptr<Contestant>> make_raw(const Path& folder, RawMethod method);
 // RocksDB, each write synced to its log (it groups writers itself).
 [[nodiscard]] Result<std::unique_ptr<Contestant>> make_rocksdb(const Path& folder);
 // SQLite, WAL, synchronous FULL, one row a transaction.

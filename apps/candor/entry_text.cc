@@ -35,7 +35,8 @@ struct Describe {
     return {"load",
             e.provenance.model + ", weights " + to_hex(e.provenance.weights).substr(0, 16) + " (" +
                 basis(e.provenance.weights_basis) + "), " + e.engine_build +
-                (e.confinement.confined ? ", confined" : ", NOT confined"),
+                (e.confinement.confined ? ", confined" : ", NOT confined") +
+                (e.cache == "not_assured" ? ", cache isolation not assured" : ""),
             e.at, e.confinement.confined ? Tone::kPlain : Tone::kCaution};
   }
   Words operator()(const Unload& e) const {

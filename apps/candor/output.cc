@@ -1,7 +1,9 @@
 #include "output.h"
 
+#include <algorithm>
 #include <cstdio>
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -40,6 +42,28 @@ void indent(const json::Value& value, std::size_t depth, std::string& out) {
   }
 }
 
+// JSON text in which what strip_controls would replace (only strings hold any) is written \uXXXX,
+// so that the value stays what it is.
+std::string escaped(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  while (!json.empty()) {
+    const std::string_view sequence = json.substr(0, std::max<std::size_t>(utf8_sequence(json), 1));
+    if (std::string shown = strip_controls(sequence); shown == sequence || sequence.size() > 3) {
+      out += shown;
+    } else {
+      const auto at = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+      const unsigned point = sequence.size() == 1 ? at(0)
+                             : sequence.size() == 2
+                                 ? (at(0) & 0x1FU) << 6U | (at(1) & 0x3FU)
+                                 : (at(0) & 0x0FU) << 12U | (at(1) & 0x3FU) << 6U | (at(2) & 0x3FU);
+      out += fmt::format("\\u{:04x}", point);
+    }
+    json.remove_prefix(sequence.size());
+  }
+  return out;
+}
+
 }  // namespace
 
 Output::Output(OutputOptions options)
@@ -70,7 +94,7 @@ void Output::note(std::string_view text) const {
 void Output::document(const json::Value& value) const {
   std::string text;
   indent(value, 0, text);
-  line(text);
+  line(options_.raw ? text : escaped(text));
 }
 
 void Output::table(const std::vector<std::string>& head,

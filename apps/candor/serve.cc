@@ -22,11 +22,13 @@
 
 #include "base/log.h"
 #include "base/terminal.h"
+#include "folder_grants.h"
 #include "gateway/admin.h"
 #include "gateway/gateway.h"
 #include "gateway/load_log.h"
 #include "gateway/workers.h"
 #include "output.h"
+#include "secret_files.h"
 #include "serve_options.h"
 #include "store/signer.h"
 
@@ -78,7 +80,9 @@ class Monitor {
   [[nodiscard]] Result<void> open_services();
   [[nodiscard]] Result<void> open_listeners();
   [[nodiscard]] Task<Result<gateway::ReloadReport>> reload();
+  [[nodiscard]] std::vector<std::string> urls() const;
   [[nodiscard]] json::Object static_status() const;
+  [[nodiscard]] Task<void> renew_certificate();
   [[nodiscard]] Task<void> watch_signals();
   void poisoned(Code code);
   [[nodiscard]] Task<void> tick();
@@ -106,6 +110,7 @@ class Monitor {
   std::optional<gateway::Admin> admin_;
   std::optional<http::PeerResolver> resolver_;
   std::optional<http::Server> server_;
+  std::optional<TlsFiles> tls_files_;
   std::optional<http::Server> admin_server_;
   asio::signal_set signals_{io_};
   asio::steady_timer ticker_{io_};
@@ -185,8 +190,9 @@ Result<void> Monitor::open_services() {
         TRY(engine::EngineSupervisor::open(io_.get_executor(), std::move(engines), *loads_));
   }
   engines_.emplace(io_, supervisor_.get(), *acks_, stamp, system_random());
-  if (supervisor_) engines_->set_supervised(supervisor_->model_names());
-  TRY(engines_->set_upstreams(upstreams(config_)));
+  if (supervisor_) engines_->set_supervised(supervised_models(config_));
+  auto configured = TRY(upstreams(config_));
+  TRY(engines_->set_upstreams(std::move(configured)));
   loads_->on_ended([this](const std::string& load) { engines_->forget_load(load); });
 
   refusals_.emplace(*acks_, stamp, system_clock());
@@ -205,6 +211,8 @@ Result<void> Monitor::open_services() {
       .metrics = metrics_,
       .settings = std::make_shared<const gateway::Settings>(TRY(gateway_settings(config_))),
       .subjects = {},
+      .queues = {},
+      .quotas = {},
       .draining = false});
   gateway_.emplace(*services_, gateway::standard_pipeline());
   admin_.emplace(*gateway_, *store_, supervisor_.get(),
@@ -229,6 +237,13 @@ Result<void> Monitor::open_listeners() {
     TRY(server_->listen(http::TcpAddress{.address = config_.listen.tcp->address,
                                          .port = config_.listen.tcp->port}));
   }
+  if (config_.listen.tls) {
+    tls_files_.emplace(*config_.listen.tls);
+    server_->set_tls(TRY(tls_files_->load()));
+    TRY(server_->listen(http::TcpAddress{.address = config_.listen.tls->address.address,
+                                         .port = config_.listen.tls->address.port,
+                                         .tls = true}));
+  }
   if (!config_.listen.unix_socket.empty()) {
     // Everybody who may reach it; who it is, the kernel says.
     TRY(server_->listen(http::UnixAddress{
@@ -241,6 +256,21 @@ Result<void> Monitor::open_listeners() {
       .path = config_.listen.admin_socket.string(), .mode = 0660, .group = ::getegid()});
 }
 
+std::vector<std::string> Monitor::urls() const {
+  std::vector<std::string> out;
+  const auto add = [&out](std::string_view scheme, const std::string& address, unsigned port) {
+    const bool v6 = address.find(':') != std::string::npos;
+    out.push_back(std::string(scheme) + (v6 ? "[" + address + "]" : address) + ":" +
+                  std::to_string(port));
+  };
+  if (!server_) return out;
+  if (config_.listen.tcp) add("http://", config_.listen.tcp->address, server_->port());
+  if (config_.listen.tls) {
+    add("https://", config_.listen.tls->address.address, server_->tls_port());
+  }
+  return out;
+}
+
 json::Object Monitor::static_status() const {
   json::Object out;
   out["version"] = environment_.version;
@@ -249,22 +279,29 @@ json::Object Monitor::static_status() const {
   out["started"] = format_utc(started_us_);
   out["data_dir"] = config_.data_dir.string();
   json::Array listen;
-  if (config_.listen.tcp && server_) {
-    const config::TcpEndpoint& tcp = *config_.listen.tcp;
-    const bool v6 = tcp.address.find(':') != std::string::npos;
-    listen.emplace_back("http://" + (v6 ? "[" + tcp.address + "]" : tcp.address) + ":" +
-                        std::to_string(server_->port()));
-  }
+  for (const std::string& url : urls()) listen.emplace_back(url);
   out["listen"] = std::move(listen);
   out["unix_socket"] = config_.listen.unix_socket.string();
   out["admin_socket"] = config_.listen.admin_socket.string();
   json::Array upstream_list;
-  for (const gateway::UpstreamConfig& upstream : upstreams(config_)) {
+  for (const auto& upstream : engines_->upstream_status()) {
     json::Object item;
     item["name"] = upstream.name;
-    item["path"] = upstream.endpoint;
+    item["path"] = upstream.replicas.front().endpoint;
     item["state"] = "upstream";
     item["basis"] = "declared";
+    json::Array replicas;
+    for (const gateway::ReplicaStatus& replica : upstream.replicas) {
+      json::Object one;
+      one["endpoint"] = replica.endpoint;
+      one["healthy"] = replica.healthy;
+      one["detail"] = replica.detail;
+      one["running"] = replica.running;
+      one["answered"] = replica.answered;
+      one["failed"] = replica.failed;
+      replicas.emplace_back(std::move(one));
+    }
+    item["replicas"] = std::move(replicas);
     upstream_list.emplace_back(std::move(item));
   }
   out["upstreams"] = std::move(upstream_list);
@@ -295,10 +332,10 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
   }
   auto settings = gateway_settings(next);
   if (!settings) co_return std::unexpected(settings.error());
-  for (const gateway::UpstreamConfig& upstream : upstreams(next)) {
-    if (auto dialer = gateway::upstream_dialer(upstream.endpoint); !dialer) {
-      co_return std::unexpected(dialer.error());
-    }
+  auto next_upstreams = upstreams(next);
+  if (!next_upstreams) co_return std::unexpected(next_upstreams.error());
+  if (auto good = engines_->check_upstreams(*next_upstreams); !good) {
+    co_return std::unexpected(good.error());
   }
   const std::vector<engine::ModelConfig> models = supervised_models(next);
   if (!models.empty() && !supervisor_) {
@@ -306,16 +343,18 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
   } else if (supervisor_) {
     const auto done = co_await supervisor_->reconfigure(models);
     if (!done) co_return std::unexpected(done.error());
-    engines_->set_supervised(supervisor_->model_names());
+    engines_->set_supervised(models);
   }
-  (void)engines_->set_upstreams(upstreams(next));  // checked above
+  (void)engines_->set_upstreams(*std::move(next_upstreams));  // checked above
   services_->settings = std::make_shared<const gateway::Settings>(*std::move(settings));
   apply_log(next);
   // What takes a restart stays as it is, and is shown as it is.
   config::Config in_force = config_;
   in_force.models = next.models;
+  in_force.upstream = next.upstream;
   in_force.identity = next.identity;
   in_force.limits = next.limits;
+  in_force.quota = next.quota;
   in_force.log = next.log;
   in_force.content.retention = next.content.retention;
   in_force.listen.hosts = next.listen.hosts;
@@ -346,6 +385,7 @@ Task<void> Monitor::watch_signals() {
     if (signal == SIGHUP) {
       notify_service_manager("RELOADING=1");
       const auto done = co_await admin_->reload("");
+      co_await renew_certificate();
       if (!done) {
         log_error("configuration.not_reloaded", {{"code", done.error().code()}});
         // The sentence names keys, files and lines of the operator's own configuration.
@@ -373,6 +413,28 @@ void Monitor::poisoned(Code code) {
   begin_stop("signal");
 }
 
+// The certificate's files have changed, or a reload asks for them: the new ones, or else the old
+// stay and somebody is told.
+Task<void> Monitor::renew_certificate() {
+  if (!tls_files_) co_return;
+  const bool changed = tls_files_->changed();
+  auto context = tls_files_->load();
+  std::string object;
+  std::string result = "done";
+  if (context) {
+    object = "sha256:" + (*context)->certificate().sha256;
+    server_->set_tls(*std::move(context));
+    if (!changed) co_return;
+    log_info("tls.certificate_replaced", {});
+  } else {
+    result = to_string(context.error().code());
+    log_error("tls.certificate_not_replaced", {{"code", context.error().code()}});
+    std::fprintf(stderr, "candor: the TLS certificate stays as it was: %s\n",
+                 context.error().message().c_str());
+  }
+  (void)co_await admin_->note("tls.certificate", std::move(object), std::move(result));
+}
+
 Task<void> Monitor::tick() {
   std::int64_t seconds = 0;
   while (stop_reason_.empty()) {
@@ -380,6 +442,7 @@ Task<void> Monitor::tick() {
     const auto [ec] = co_await ticker_.async_wait(kAsTuple);
     if (ec) co_return;
     refusals_->flush(/*all=*/false);
+    if (tls_files_ && tls_files_->changed()) co_await renew_certificate();
     if (!signer_->alive()) poisoned(Code::kUnavailable);
     if (config_.content.retention && ++seconds % kRetentionEveryS == 0) {
       const std::int64_t age = std::chrono::microseconds(*config_.content.retention).count();
@@ -415,11 +478,9 @@ Result<void> Monitor::run() {
   notify_service_manager("READY=1");
   log_info("monitor.ready",
            {{"port", static_cast<int>(server_->port())}, {"pid", static_cast<int>(::getpid())}});
-  if (config_.listen.tcp) {
-    const bool v6 = config_.listen.tcp->address.find(':') != std::string::npos;
-    std::fprintf(stderr, "candor: listening on http://%s%s%s:%u and %s\n", v6 ? "[" : "",
-                 config_.listen.tcp->address.c_str(), v6 ? "]" : "",
-                 static_cast<unsigned>(server_->port()), config_.listen.unix_socket.c_str());
+  for (const std::string& url : urls()) {
+    std::fprintf(stderr, "candor: listening on %s and %s\n", url.c_str(),
+                 config_.listen.unix_socket.c_str());
   }
   io_.run();
   workers_.join();

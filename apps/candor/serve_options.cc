@@ -4,11 +4,21 @@
 #include <array>
 
 #include <pwd.h>
+#include <sys/resource.h>
 
+#include "base/log.h"
 #include "base/text.h"
+#include "secret_files.h"
 
 namespace candor::cli {
 namespace {
+
+// Configured with -DCANDOR_LLAMA_SERVER: the build has put that binary beside the program.
+#if defined(CANDOR_FOREIGN_ENGINE)
+constexpr bool kBuiltWithForeignEngine = true;
+#else
+constexpr bool kBuiltWithForeignEngine = false;
+#endif
 
 Result<std::uint32_t> uid_of(const std::string& user) {
   if (const auto number = parse_decimal(user); number && *number < 0xffff'ffffULL) {
@@ -34,18 +44,17 @@ engine::Scheduling scheduling(config::Scheduling value) {
   return engine::Scheduling::kIdle;
 }
 
-// Whether the data folder, and so the signer's key, lies in this folder or below it. A right on
-// such a folder would open the key to the monitor: Landlock has no deny rule (S5).
-bool holds_data(const Path& folder, const Path& data_dir) {
-  std::error_code ignored;
-  const Path data = std::filesystem::weakly_canonical(data_dir, ignored);
-  const Path from = data.lexically_relative(std::filesystem::weakly_canonical(folder, ignored));
-  return !from.empty() && *from.begin() != "..";
-}
-
-// The folder of a file, so that the file may be replaced; or the file alone.
-Path grant_for(const Path& file, const Path& data_dir) {
-  return holds_data(file.parent_path(), data_dir) ? file : file.parent_path();
+// Connections that this process may hold at once, after asking for as many as it may have.
+std::size_t descriptors_allow() {
+  constexpr rlim_t kReserved = 128;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // what it was is enough for fewer
+    (void)::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur > kReserved + 2 ? (limit.rlim_cur - kReserved) / 2 : 1;
 }
 
 std::int64_t microseconds(config::Milliseconds value) {
@@ -61,6 +70,8 @@ Result<gateway::Settings> gateway_settings(const config::Config& config) {
   settings.parse.limits.max_text_bytes = config.limits.max_body_bytes;
   settings.parse.limits.max_messages = static_cast<std::size_t>(config.limits.max_messages);
   settings.max_tokens = static_cast<std::uint32_t>(config.limits.max_tokens);
+  settings.quota = {.exchanges_per_minute = config.quota.exchanges_per_minute,
+                    .bytes_per_hour = config.quota.bytes_per_hour};
   settings.max_waiting = static_cast<std::size_t>(config.limits.max_waiting);
   settings.request_timeout = config.limits.request_timeout;
   settings.first_token_timeout = config.engine.first_token_timeout;
@@ -90,6 +101,11 @@ http::ServerOptions server_options(const config::Config& config) {
   options.idle_timeout = config.limits.idle_timeout;
   options.write_timeout = config.limits.write_timeout;
   options.max_connections = static_cast<std::size_t>(config.limits.max_connections);
+  if (const std::size_t most = descriptors_allow(); most < options.max_connections) {
+    log_warning("http.few_descriptors",
+                {{"wanted", options.max_connections}, {"connections", most}});
+    options.max_connections = most;
+  }
   options.pipelined_bytes =
       std::max<std::size_t>(options.pipelined_bytes, config.limits.max_header_bytes);
   return options;
@@ -108,6 +124,7 @@ std::vector<engine::ModelConfig> supervised_models(const config::Config& config)
     out.memory_bytes = model.memory_bytes;
     out.pinned = model.pinned;
     out.weights = model.sha256;
+    out.adapters = model.adapters;
     out.chat_template = model.chat_template;
     out.extra_flags = model.flags;
     models.push_back(std::move(out));
@@ -115,11 +132,33 @@ std::vector<engine::ModelConfig> supervised_models(const config::Config& config)
   return models;
 }
 
-std::vector<gateway::UpstreamConfig> upstreams(const config::Config& config) {
+Result<std::vector<gateway::UpstreamConfig>> upstreams(const config::Config& config) {
   std::vector<gateway::UpstreamConfig> out;
   for (const config::Model& model : config.models) {
     if (model.upstream.empty()) continue;
-    out.push_back({.name = model.name, .endpoint = model.upstream, .model = model.upstream_model});
+    gateway::UpstreamConfig upstream;
+    upstream.name = model.name;
+    upstream.replicas = model.upstream;
+    upstream.model = model.upstream_model;
+    upstream.kind = model.upstream_kind == "vllm"        ? gateway::UpstreamKind::kVllm
+                    : model.upstream_kind == "llama.cpp" ? gateway::UpstreamKind::kLlamaCpp
+                                                         : gateway::UpstreamKind::kOpenAi;
+    if (!model.upstream_key_file.empty()) {
+      upstream.key = TRY(read_secret_file(model.upstream_key_file));
+      std::string& key = upstream.key.reveal();
+      while (!key.empty() && (key.back() == '\n' || key.back() == '\r')) key.pop_back();
+      if (key.empty() || !http::is_field_value(key)) {
+        return fail(Code::kInvalidArgument, model.upstream_key_file.string() +
+                                                ": must hold the upstream's API key on one line");
+      }
+    }
+    if (!model.upstream_ca.empty()) upstream.ca_pem = TRY(read_text_file(model.upstream_ca));
+    upstream.proxy = model.upstream_proxy;
+    upstream.slots = model.upstream_slots;
+    upstream.connect_timeout = config.upstream.connect_timeout;
+    upstream.retries = config.upstream.retries;
+    upstream.health_interval = config.upstream.health_interval;
+    out.push_back(std::move(upstream));
   }
   return out;
 }
@@ -129,12 +168,16 @@ engine::SupervisorOptions supervisor_options(const config::Config& config,
                                              const store::DataPaths& paths) {
   engine::SupervisorOptions options;
   options.models = supervised_models(config);
-  options.engine_binary =
-      config.engine.binary.empty() ? program_folder / "candor-engine" : config.engine.binary;
+  options.engine_binary = config.engine.binary;
   options.foreign_engine = config.engine.foreign;
+  if (options.engine_binary.empty()) {
+    options.foreign_engine = kBuiltWithForeignEngine;
+    options.engine_binary =
+        program_folder / (kBuiltWithForeignEngine ? "candor-engine-foreign" : "candor-engine");
+  }
   options.engine_manifest = options.engine_binary.parent_path() / "candor-engine.json";
   options.inspect_binary = program_folder / "candor-inspect";
-  options.runtime_folder = paths.run();
+  options.runtime_folder = paths.run() / "engines";
   options.store_folder = paths.models();
   options.memory_budget_bytes = config.engine.memory_budget;
   options.idle_unload = config.engine.idle_unload;
@@ -170,41 +213,6 @@ store::KeyRing::Options key_options(const config::Config& config) {
   return options;
 }
 
-Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& config,
-                                                      const Path& program_folder) {
-  using Rights = store::FolderGrant::Rights;
-  std::vector<store::FolderGrant> grants{{program_folder, Rights::kReadExecute},
-                                         {"/usr", Rights::kReadExecute},
-                                         {"/lib", Rights::kReadExecute},
-                                         {"/lib64", Rights::kReadExecute},
-                                         {"/etc", Rights::kRead},
-                                         {"/proc", Rights::kReadWrite},
-                                         {"/sys", Rights::kRead},
-                                         {"/dev", Rights::kReadWrite}};
-  if (!config.engine.binary.empty()) {
-    grants.push_back({config.engine.binary.parent_path(), Rights::kReadExecute});
-  }
-  // A socket outside of the data folder: for users who cannot reach into that.
-  const Path socket = config.listen.unix_socket;
-  if (!socket.empty() && socket.parent_path() != store::DataPaths(config.data_dir).run()) {
-    if (holds_data(socket.parent_path(), config.data_dir)) {
-      return fail(Code::kInvalidArgument,
-                  "listen.unix_socket may not stand in a folder that holds the data folder: the "
-                  "right to make it there would open the signer's key; use one of its own");
-    }
-    grants.push_back({socket.parent_path(), Rights::kReadWrite});
-  }
-  if (!config.file.empty())
-    grants.push_back({grant_for(config.file, config.data_dir), Rights::kRead});
-  for (const config::Model& model : config.models) {
-    if (!model.path.empty())
-      grants.push_back({grant_for(model.path, config.data_dir), Rights::kRead});
-    if (!model.chat_template.empty())
-      grants.push_back({grant_for(model.chat_template, config.data_dir), Rights::kRead});
-  }
-  return grants;
-}
-
 std::string_view run_mode(std::uint32_t uid) noexcept {
   return uid > 0 && uid < 1'000 ? "service" : "own_user";
 }
@@ -216,7 +224,9 @@ std::string configuration_text(const config::Config& config) {
   }
   for (const config::Model& model : config.models) {
     out.append("model ").append(model.name).append(" ").append(model.path.string());
-    out.append(model.upstream).append(" ").append(model.upstream_model).append("\n");
+    for (const Path& adapter : model.adapters) out.append(" + ").append(adapter.string());
+    for (const std::string& replica : model.upstream) out.append(replica).append(" ");
+    out.append(model.upstream_model).append("\n");
   }
   return out;
 }

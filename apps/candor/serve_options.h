@@ -10,26 +10,24 @@
 #include "gateway/settings.h"
 #include "http/server.h"
 #include "json/json.h"
-#include "store/restrict.h"
 #include "store/store.h"
 
 namespace candor::cli {
 
 // kNotFound: identity.os_users names a user that this machine does not have.
 [[nodiscard]] Result<gateway::Settings> gateway_settings(const config::Config& config);
+// max_connections is lowered where the process may not hold the descriptors for it: each connection
+// may need another one to an engine, and some are kept for the ledger and the administration.
 [[nodiscard]] http::ServerOptions server_options(const config::Config& config);
 [[nodiscard]] engine::SupervisorOptions supervisor_options(const config::Config& config,
                                                            const Path& program_folder,
                                                            const store::DataPaths& paths);
 [[nodiscard]] std::vector<engine::ModelConfig> supervised_models(const config::Config& config);
-[[nodiscard]] std::vector<gateway::UpstreamConfig> upstreams(const config::Config& config);
+// Reads the files of keys and authorities; errors name the file and what to do.
+[[nodiscard]] Result<std::vector<gateway::UpstreamConfig>> upstreams(const config::Config& config);
 [[nodiscard]] store::LedgerOptions ledger_options(const config::Config& config,
                                                   std::string_view mode, std::string_view version);
 [[nodiscard]] store::KeyRing::Options key_options(const config::Config& config);
-// What the monitor may open beside its own data folder (S5). kInvalidArgument: a setting would open
-// the signer's folder too.
-[[nodiscard]] Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& config,
-                                                                    const Path& program_folder);
 // "service" for an account that is no person's (0 < uid < 1000), else "own_user".
 [[nodiscard]] std::string_view run_mode(std::uint32_t uid) noexcept;
 

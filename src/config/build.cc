@@ -164,16 +164,16 @@ class Builder {
       if (auto address = parse_address(text("listen.address")); !address) {
         problem("listen.address", address.error().message());
       } else if (!address->loopback) {
-        problem(
-            "listen.address",
-            fmt::format("would serve other machines without TLS and keys, which is refused; listen "
-                        "on 127.0.0.1:{} and put a TLS proxy on this machine in front of it, or "
-                        "use an SSH tunnel",
-                        address->endpoint.port));
+        problem("listen.address",
+                fmt::format("would serve other machines without TLS and keys, which is refused; "
+                            "set listen.tls_address = \"{}\" with listen.tls_certificate and "
+                            "listen.tls_key, and listen here on 127.0.0.1 or none",
+                            text("listen.address")));
       } else {
         c.listen.tcp = address->endpoint;
       }
     }
+    tls_listener(c);
     c.listen.hosts = texts("listen.hosts");
     for (std::string& host : c.listen.hosts) {
       for (char& ch : host) {
@@ -188,6 +188,33 @@ class Builder {
             fmt::format("holds '{}'; an origin is written https://chat.example", shown(origin)));
       }
     }
+  }
+
+  void tls_listener(Config& c) {
+    const Path certificate = path(slot("listen.tls_certificate"));
+    const Path key = path(slot("listen.tls_key"));
+    const Path client_ca = path(slot("listen.tls_client_ca"));
+    const bool required = text("listen.tls_client") == "required";
+    if (text("listen.tls_address") == "none") {
+      if (!certificate.empty() || !key.empty() || !client_ca.empty() || required) {
+        problem("listen.tls_address",
+                "is none, so nothing would be served over TLS; set it, such "
+                "as to 0.0.0.0:8443");
+      }
+      return;
+    }
+    auto address = parse_address(text("listen.tls_address"));
+    if (!address) return problem("listen.tls_address", address.error().message());
+    if (certificate.empty()) problem("listen.tls_address", "needs listen.tls_certificate");
+    if (key.empty()) problem("listen.tls_address", "needs listen.tls_key");
+    if (required && client_ca.empty()) {
+      problem("listen.tls_client", "is required, which needs listen.tls_client_ca");
+    }
+    c.listen.tls = ListenTls{.address = address->endpoint,
+                             .certificate = certificate,
+                             .key = key,
+                             .client_ca = client_ca,
+                             .client_required = required};
   }
 
   void sections(Config& c) {
@@ -212,6 +239,10 @@ class Builder {
     e.kernel_probe = flag("engine.kernel_probe");
     e.model_probe_tokens = integer("engine.model_probe_tokens");
 
+    c.upstream.connect_timeout = duration("upstream.connect_timeout");
+    c.upstream.retries = integer("upstream.retries");
+    c.upstream.health_interval = duration_or_word("upstream.health_interval");
+
     Limits& l = c.limits;
     l.max_body_bytes = size("limits.max_body_bytes");
     l.max_header_bytes = size("limits.max_header_bytes");
@@ -226,6 +257,9 @@ class Builder {
     l.max_messages = integer("limits.max_messages");
     l.max_waiting = integer("limits.max_waiting");
     l.strict_fields = flag("limits.strict_fields");
+
+    c.quota.exchanges_per_minute = size("quota.exchanges_per_minute");
+    c.quota.bytes_per_hour = size("quota.bytes_per_hour");
 
     c.ledger.segment_bytes = size("ledger.segment_bytes");
     if (c.ledger.segment_bytes % 4'096 != 0) {
@@ -272,15 +306,35 @@ class Builder {
     m.origin = from.where;
     m.name = std::get<std::string>(at("model.name").value);
     m.path = path(at("model.path"));
-    m.upstream = std::get<std::string>(at("model.upstream").value);
+    m.upstream = std::get<std::vector<std::string>>(at("model.upstream").value);
     m.upstream_model = std::get<std::string>(at("model.upstream_model").value);
     if (m.path.empty() && m.upstream.empty()) {
       wrong("a [[model]] needs a path, one GGUF file, or an upstream");
     } else if (!m.path.empty() && !m.upstream.empty()) {
       wrong("a [[model]] has either a path or an upstream");
-    } else if (!m.upstream.empty() && !m.upstream.starts_with("tcp:") &&
-               !m.upstream.starts_with("unix:/")) {
-      wrong("model.upstream is written tcp:ADDRESS:PORT (numeric) or unix:/PATH");
+    }
+    for (const std::string& replica : m.upstream) {
+      constexpr std::array<std::string_view, 4> kForms{"https://", "http://", "tcp:", "unix:/"};
+      if (std::ranges::none_of(kForms, [&](auto form) { return replica.starts_with(form); })) {
+        wrong(
+            "model.upstream is written https://HOST[:PORT][/BASE], http://..., "
+            "tcp:ADDRESS:PORT or unix:/PATH");
+      }
+    }
+    m.upstream_slots = static_cast<int>(integer_at("model.upstream_slots"));
+    m.upstream_kind = std::get<std::string>(at("model.upstream_kind").value);
+    m.upstream_key_file = path(at("model.upstream_key_file"));
+    m.upstream_ca = path(at("model.upstream_ca"));
+    m.upstream_proxy = std::get<std::string>(at("model.upstream_proxy").value);
+    if (m.upstream_proxy == "none") m.upstream_proxy.clear();
+    if (!m.upstream_proxy.empty() && !m.upstream_proxy.starts_with("http://")) {
+      wrong("model.upstream_proxy is written http://HOST:PORT, or none");
+    }
+    if (m.upstream.empty() &&
+        !(m.upstream_key_file.empty() && m.upstream_ca.empty() && m.upstream_proxy.empty())) {
+      wrong(
+          "a [[model]] without upstream has no use for upstream_key_file, upstream_ca or "
+          "upstream_proxy");
     }
     if (!is_model_name(m.name)) {
       wrong("a [[model]] needs a name of letters, digits and . _ : / -, at most 128 long");
@@ -292,6 +346,14 @@ class Builder {
     m.threads = static_cast<int>(integer_at("model.threads"));
     m.memory_bytes = static_cast<std::uint64_t>(integer_at("model.memory"));
     m.pinned = std::get<bool>(at("model.pinned").value);
+    for (const std::string& adapter :
+         std::get<std::vector<std::string>>(at("model.adapters").value)) {
+      Slot one = at("model.adapters");
+      one.value = adapter;
+      m.adapters.push_back(path(one));
+    }
+    if (m.adapters.size() > 16) wrong("model.adapters may name at most 16 files");
+    if (!m.adapters.empty() && !m.upstream.empty()) wrong("an upstream takes no model.adapters");
     m.chat_template = path(at("model.chat_template"));
     if (const auto& hex = std::get<std::string>(at("model.sha256").value); !hex.empty()) {
       if (auto digest = digest_from_hex(hex)) {

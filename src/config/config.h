@@ -34,8 +34,17 @@ struct TcpEndpoint {
   std::uint16_t port = 0;
 };
 
+// Paths of PEM files; the keys themselves are no configuration values.
+struct ListenTls {
+  TcpEndpoint address;
+  Path certificate, key;
+  Path client_ca;  // empty: client certificates are not asked for
+  bool client_required = false;
+};
+
 struct Listen {
   std::optional<TcpEndpoint> tcp;    // unset: no TCP listener (address = "none")
+  std::optional<ListenTls> tls;      // unset: no TLS listener
   Path unix_socket;                  // of the inference API; empty: none
   Path admin_socket;                 // always <data_dir>/run/admin.sock
   std::vector<std::string> hosts;    // further names in Host (S13)
@@ -53,15 +62,20 @@ struct Model {
   Path path;               // one GGUF file; empty: upstream is set
   int context_tokens = 0;  // for each slot; 0: the model's own, at most 8,192
   int slots = 4;
-  int threads = 0;                 // 0: as many as processors
-  std::uint64_t memory_bytes = 0;  // for the budget; 0: estimated
-  bool pinned = false;             // never evicted
-  Path chat_template;              // a file that replaces the model's own template; empty: none
-  std::optional<Digest> sha256;    // refuse the file unless it has this digest
-  std::vector<std::string> flags;  // for llama-server; recorded in the load entry
-  std::string upstream;            // "tcp:127.0.0.1:9000", "unix:/path"; then path is empty
-  std::string upstream_model;      // its own name there; empty: the same
-  std::string origin;              // "candor.toml:12" or "--model"
+  int threads = 0;                    // 0: as many as processors
+  std::uint64_t memory_bytes = 0;     // for the budget; 0: estimated
+  bool pinned = false;                // never evicted
+  std::vector<Path> adapters;         // LoRA adapters, GGUF files, applied at scale 1
+  Path chat_template;                 // a file that replaces the model's own template; empty: none
+  std::optional<Digest> sha256;       // refuse the file unless it has this digest
+  std::vector<std::string> flags;     // for llama-server; recorded in the load entry
+  std::vector<std::string> upstream;  // replicas, "https://host", "unix:/path"; then path is empty
+  std::string upstream_model;         // its own name there; empty: the same
+  int upstream_slots = 0;             // exchanges at once, over all replicas; 0: no bound
+  std::string upstream_kind;          // "openai", "llama.cpp" or "vllm"
+  Path upstream_key_file, upstream_ca;
+  std::string upstream_proxy;  // "http://host:port"; empty: none
+  std::string origin;          // "candor.toml:12" or "--model"
   bool operator==(const Model&) const = default;
 };
 
@@ -79,6 +93,12 @@ struct Engine {
   int model_probe_tokens = 8;
 };
 
+struct Upstream {
+  Milliseconds connect_timeout{};
+  int retries = 0;
+  std::optional<Milliseconds> health_interval;  // unset: never
+};
+
 struct Limits {
   std::uint64_t max_body_bytes = 0, max_header_bytes = 0;
   int max_connections = 0;
@@ -88,6 +108,11 @@ struct Limits {
   int max_messages = 0;
   int max_waiting = 0;         // requests waiting for a slot of one model
   bool strict_fields = false;  // refuse unknown request fields rather than drop them (S8)
+};
+
+struct Quota {  // of one caller; 0: none
+  std::uint64_t exchanges_per_minute = 0;
+  std::uint64_t bytes_per_hour = 0;
 };
 
 struct Ledger {
@@ -128,7 +153,9 @@ struct Config {
   Content content;
   std::vector<Model> models;  // by name, names differ
   Engine engine;
+  Upstream upstream;
   Limits limits;
+  Quota quota;
   Ledger ledger;
   Identity identity;
   Log log;

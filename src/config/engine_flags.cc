@@ -71,6 +71,7 @@ constexpr std::string_view kAllowed[] = {"-b",
                                          "--no-context-shift",
                                          "--context-shift",
                                          "--no-prefill-assistant",
+                                         "--embeddings",
                                          "--pooling",
                                          "--kv-unified"};
 

@@ -119,13 +119,6 @@ class Reader {
   }
 
   void unknown(const std::string& name, std::span<const Key> table, const toml::node& node) {
-    if (name == "listen.tls" || name.starts_with("listen.tls_")) {
-      problem(
-          node.source(),
-          "listen.tls is reserved: this version serves loopback and Unix sockets only; put a TLS "
-          "proxy on this machine in front of it");
-      return;
-    }
     problem(node.source(), unknown_key(name, table));
   }
 

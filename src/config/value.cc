@@ -78,7 +78,7 @@ std::string_view wanted(Kind kind) {
     case Kind::kDuration: return "must be a duration with its unit, like \"30s\"";
     case Kind::kInteger: return "must be an integer";
     case Kind::kFlag: return "must be true or false";
-    case Kind::kTexts: return "must be a list of texts like [\"a\", \"b\"]";
+    case Kind::kTexts: return "must be a text or a list of texts like [\"a\", \"b\"]";
     case Kind::kIntegers: return "must be a list of integers like [1, 2]";
   }
   return "has the wrong type";
@@ -130,6 +130,7 @@ Result<Typed> check_value(const Key& key, Typed value) {
       if (!std::holds_alternative<bool>(value)) return wrong();
       return value;
     case Kind::kTexts: {
+      if (const auto* one = std::get_if<std::string>(&value)) value = std::vector{*one};
       // An empty TOML list has no type; it arrives as a list of texts.
       const auto* items = std::get_if<std::vector<std::string>>(&value);
       if (items == nullptr || items->size() > kMaxListItems) return wrong();

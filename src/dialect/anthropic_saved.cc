@@ -69,7 +69,6 @@ class Reader final : public SavedReader {
       ToolCallDelta call;
       call.index = calls_++;
       if (calls_ > kMaxSavedChoices) return false;
-      call.id = text_of(block, "id").value_or("");
       call.name = Text(std::string(text_of(block, "name").value_or("")));
       const json::Value* input = present(block, "input");
       if (input != nullptr && input->is_object() && !input->get_object().empty()) {
@@ -118,8 +117,31 @@ class Reader final : public SavedReader {
   bool failed_ = false;
 };
 
+// {"input_tokens":N}
+class Count final : public SavedReader {
+ public:
+  [[nodiscard]] bool add(const json::Object& object) override {
+    candor_.add(object);
+    answer_.input_tokens = count_of(object, "input_tokens");
+    return answer_.input_tokens.has_value() && present(object, "type") == nullptr;
+  }
+  [[nodiscard]] SavedAnswer take() override {
+    SavedAnswer saved;
+    saved.api = Api::kAnthropicCountTokens;
+    saved.complete = true;
+    saved.answer = std::move(answer_);
+    candor_.take(saved);
+    return saved;
+  }
+
+ private:
+  Answer answer_;
+  SavedCandor candor_;
+};
+
 }  // namespace
 
+std::unique_ptr<SavedReader> token_count_saved_reader() { return std::make_unique<Count>(); }
 std::unique_ptr<SavedReader> anthropic_saved_reader() { return std::make_unique<Reader>(); }
 
 }  // namespace candor::dialect

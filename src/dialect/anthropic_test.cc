@@ -52,16 +52,25 @@ TEST(AnthropicTest, RefusesWhatItCannotHonour) {
       {R"({"model":"m","max_tokens":1,"messages":[{"role":"system","content":"a"}]})", "'system'"},
       {R"({"model":"m","max_tokens":1,"messages":[{"role":"user"}]})", "needs 'content'"},
       {R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"image"}]}]})",
-       "only text blocks"},
+       "only text can"},
       {R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":[
            {"type":"tool_result","tool_use_id":"x"}]}]})",
-       "only text blocks"},
+       "no tool call of an earlier"},
+      {R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":[
+           {"type":"tool_use","id":"x","name":"f","input":{}}]}]})",
+       "in an assistant message"},
       {R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],
            "tools":[{"name":"x"}]})",
-       "not supported by this version"},
+       "needs its 'input_schema'"},
       {R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],
-           "thinking":{"type":"enabled","budget_tokens":1024}})",
-       "only {\"type\":\"disabled\"}"},
+           "tools":[{"type":"bash_20250124","name":"bash"}]})",
+       "runs no tools itself"},
+      {R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],
+           "tool_choice":{"type":"any"}})",
+       "no 'tools'"},
+      {R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],
+           "thinking":{"type":"enabled"}})",
+       "an integer"},
       {R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}],
            "stop_sequences":"x"})",
        "a list of strings"},
@@ -71,6 +80,65 @@ TEST(AnthropicTest, RefusesWhatItCannotHonour) {
     ASSERT_FALSE(refused) << body;
     EXPECT_THAT(refused.error().message, HasSubstr(std::string(says))) << body;
   }
+}
+
+TEST(AnthropicTest, ToolsCallsAndResultsBecomeOurMessages) {
+  // `system` comes last in the body: it is first, and the calls keep their places.
+  const auto parsed = messages(R"({"model":"m","max_tokens":9,
+    "tools":[{"name":"f","description":"d","input_schema":{"type":"object","properties":{}}}],
+    "tool_choice":{"type":"tool","name":"f","disable_parallel_tool_use":true},
+    "thinking":{"type":"enabled","budget_tokens":1024},
+    "messages":[{"role":"user","content":"q"},
+      {"role":"assistant","content":[{"type":"text","text":"t"},
+        {"type":"tool_use","id":"toolu_1","name":"f","input":{"b":2,"a":1}},
+        {"type":"tool_use","id":"toolu_2","name":"f","input":{}}]},
+      {"role":"user","content":[
+        {"type":"tool_result","tool_use_id":"toolu_2","content":"two","is_error":true},
+        {"type":"tool_result","tool_use_id":"toolu_1","content":[{"type":"text","text":"one"}]},
+        {"type":"text","text":"go on"}]}],
+    "system":"s"})");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  const auto plain = testing::plain(request_transcript(*parsed));
+  using Field = std::pair<std::string, std::string>;
+  const std::vector<Field> expected = {
+      {"model", "m"},
+      {"messages/0/role", "system"},
+      {"messages/0/parts/0/text", "s"},
+      {"messages/1/role", "user"},
+      {"messages/1/parts/0/text", "q"},
+      {"messages/2/role", "assistant"},
+      {"messages/2/parts/0/text", "t"},
+      {"messages/2/tool_calls/0/name", "f"},
+      {"messages/2/tool_calls/0/arguments", R"({"a":1,"b":2})"},
+      {"messages/2/tool_calls/1/name", "f"},
+      {"messages/2/tool_calls/1/arguments", "{}"},
+      {"messages/3/role", "tool"},
+      {"messages/3/parts/0/text", "two"},
+      {"messages/3/answers", "2/1"},
+      {"messages/4/role", "tool"},
+      {"messages/4/parts/0/text", "one"},
+      {"messages/4/answers", "2/0"},
+      {"messages/5/role", "user"},
+      {"messages/5/parts/0/text", "go on"},
+      {"tools/0/name", "f"},
+      {"tools/0/description", "d"},
+      {"tools/0/parameters", R"({"type":"object","properties":{}})"},
+      {"parameters", R"({"max_tokens":9,"parallel_tool_calls":false,"reasoning_tokens":1024,)"
+                     R"("tool_choice":{"name":"f"}})"}};
+  EXPECT_EQ(plain, expected);
+  EXPECT_EQ(dropped_fields_header(*parsed), "messages[].content[].is_error");
+}
+
+TEST(AnthropicTest, CountingNeedsNoMaxTokens) {
+  const auto parsed =
+      dialect_of(Api::kAnthropicCountTokens)
+          .parse_request(
+              Api::kAnthropicCountTokens,
+              R"({"model":"m","stream":true,"messages":[{"role":"user","content":"a"}]})", {});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_FALSE(parsed->stream);
+  EXPECT_EQ(build_engine_request(forwarded_exchange(*parsed, 1, 9), {}).path,
+            "/v1/chat/completions/input_tokens");
 }
 
 }  // namespace

@@ -3,14 +3,10 @@
 #include <optional>
 
 #include "dialect/internal/json_parts.h"
+#include "dialect/transcript.h"
 
 namespace candor::dialect {
 namespace {
-
-template <typename... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 // One to one, so that a saved response gives the finish reason back.
 void append_stop(std::string& out, FinishReason reason, const std::optional<std::string>& which) {
@@ -75,6 +71,8 @@ class Stream final : public AnswerWriter {
                      stop_sequence_ = f.stop_sequence;
                    },
                    [&](const UsageReport& u) { usage_ = u.usage; },
+                   [](const EmbeddingResult&) {},
+                   [](const TokenCount&) {},
                },
                event);
   }
@@ -160,9 +158,9 @@ class Stream final : public AnswerWriter {
     if (block_ != Block::kTool || d.index != tool_index_) {
       open(Block::kTool, out);
       tool_index_ = d.index;
-      out += R"({"type":"tool_use","id":)";
-      json::append_string(out, d.id);
-      out += R"(,"name":)";
+      out += R"({"type":"tool_use","id":")";
+      append_call_id(out, "toolu_", o_.exchange, 0, d.index);
+      out += R"(","name":)";
       append_text(out, d.name);
       out += ",\"input\":{}}}\n\n";
       after_open(out);
@@ -211,17 +209,17 @@ class Body final : public AnswerWriter {
     block(R"({"type":"thinking","thinking":)", choice.reasoning, R"(,"signature":""})");
     block(R"({"type":"text","text":)", choice.content, "}");
     block(R"({"type":"text","text":)", choice.refusal, "}");
-    for (const ToolCall& call : choice.tool_calls) {
+    for (std::size_t k = 0; k < choice.tool_calls.size(); ++k) {
+      const ToolCall& call = choice.tool_calls[k];
       if (!first) out += ',';
       first = false;
-      out += R"({"type":"tool_use","id":)";
-      json::append_string(out, call.id);
-      out += R"(,"name":)";
+      out += R"({"type":"tool_use","id":")";
+      append_call_id(out, "toolu_", o_.exchange, 0, k);
+      out += R"(","name":)";
       append_text(out, call.name);
-      // `input` is an object in this API: arguments that are none are shown as {}.
-      const auto parsed = json::parse(call.arguments.reveal());
       out += R"(,"input":)";
-      out += parsed && parsed->is_object() ? json::to_text(*parsed) : "{}";
+      // An object: EngineReader hands out no other call here.
+      out += canonical_arguments(call.arguments.reveal());
       out += '}';
     }
     out += "],";
@@ -241,7 +239,32 @@ class Body final : public AnswerWriter {
   AnswerBuilder builder_;
 };
 
+class Count final : public AnswerWriter {
+ public:
+  [[nodiscard]] std::string_view content_type() const noexcept override {
+    return "application/json";
+  }
+  void write(const AnswerEvent& event, std::string&) override {
+    if (const auto* count = std::get_if<TokenCount>(&event)) tokens_ = count->input_tokens;
+  }
+  void ping(std::string&) override {}
+  void finish(const FinalNote& note, std::string& out) override {
+    out += R"({"input_tokens":)";
+    append_number(out, tokens_);
+    append_candor(out, note.exchange, note.receipt);
+    out += '}';
+  }
+  void fail(const ErrorInfo& error, std::string& out) override {
+    append_anthropic_error(error, out);
+  }
+
+ private:
+  std::uint64_t tokens_ = 0;
+};
+
 }  // namespace
+
+std::unique_ptr<AnswerWriter> make_count_writer(WriterOptions) { return std::make_unique<Count>(); }
 
 std::unique_ptr<AnswerWriter> make_anthropic_writer(WriterOptions options) {
   if (options.stream) return std::make_unique<Stream>(std::move(options));

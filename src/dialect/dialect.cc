@@ -4,6 +4,8 @@
 
 #include "base/check.h"
 #include "dialect/internal/dialects.h"
+#include "dialect/internal/openai_writer.h"
+#include "dialect/internal/request_reader.h"
 
 namespace candor::dialect {
 namespace {
@@ -69,12 +71,15 @@ WriterOptions writer_options(const Exchange& request, std::string exchange, std:
   options.stream = request.stream;
   options.include_usage = request.include_usage;
   options.logprobs = request.parameters.logprobs;
-  options.choices = static_cast<std::uint32_t>(request.choice_count());
+  options.base64 = request.base64_embeddings;
+  options.choices = static_cast<std::uint32_t>(request.answer_bound());
+  if (request.api == Api::kOpenAiResponses) options.echo = responses_echo(request);
   return options;
 }
 
 std::span<const Dialect* const> dialects() noexcept {
-  static const std::array<const Dialect*, 2> kAll = {&openai_dialect(), &anthropic_dialect()};
+  static const std::array<const Dialect*, 3> kAll = {&openai_dialect(), &anthropic_dialect(),
+                                                     &ollama_dialect()};
   return kAll;
 }
 
@@ -102,7 +107,29 @@ RouteMatch find_route(std::string_view method, std::string_view path) noexcept {
 const Dialect& shape_for(std::string_view path, bool has_anthropic_headers) noexcept {
   const RouteMatch match = find_route("POST", path);
   if (match.dialect != nullptr) return *match.dialect;
+  if (path.starts_with("/api/")) return ollama_dialect();
   return has_anthropic_headers ? anthropic_dialect() : openai_dialect();
+}
+
+InfoMatch find_info(const Dialect& shape, std::string_view method, std::string_view path,
+                    std::string_view body) {
+  for (const InfoRoute& route : shape.info_routes()) {
+    if (route.method != method) continue;
+    if (route.path.ends_with('/') && path.starts_with(route.path)) {
+      return {&route, std::string(path.substr(route.path.size()))};
+    }
+    if (route.path != path) continue;
+    InfoMatch match{&route, {}};
+    if (route.info != Info::kModel) return match;
+    const auto value = json::parse(body, {.max_bytes = 64U << 10U, .max_depth = 8});
+    const json::Object* object = value ? value->if_object() : nullptr;
+    for (const std::string_view key : {"model", "name"}) {
+      if (object == nullptr || !match.name.empty()) break;
+      match.name = text_of(*object, key).value_or("");
+    }
+    return match;
+  }
+  return {};
 }
 
 }  // namespace candor::dialect

@@ -65,8 +65,9 @@ struct RequestLimits {
   std::uint32_t max_tokens = 1U << 20U;
   std::size_t max_stops = 16;
   std::size_t max_stop_bytes = 256;  // each
-  std::uint32_t max_choices = 1;     // n; above 1 the engine's slots are not ours to give out
+  std::uint32_t max_choices = 16;    // n; the model's slots bound it further
   std::size_t max_prompts = 1;       // in /v1/completions
+  std::size_t max_inputs = 512;      // texts to embed
 };
 
 struct ParseOptions {
@@ -104,7 +105,9 @@ struct WriterOptions {
   bool stream = false;
   bool include_usage = false;
   bool logprobs = false;
-  std::uint32_t choices = 1;
+  bool base64 = false;        // embeddings
+  std::uint32_t choices = 1;  // or embeddings
+  std::string echo;           // what the API repeats of its request, as JSON members
 };
 [[nodiscard]] WriterOptions writer_options(const Exchange& request, std::string exchange,
                                            std::string model, std::int64_t created_s);
@@ -113,6 +116,10 @@ struct WriterOptions {
 struct FinalNote {
   std::string_view exchange;  // 32 hex digits
   std::string_view receipt;   // the tlog-proof's text
+  // How long it took, from the request's last byte; shown where a dialect has a place for it.
+  std::int64_t total_us = 0;
+  std::int64_t queued_us = 0;
+  std::int64_t first_token_us = 0;  // 0: not known
 };
 
 // Turns events into the dialect's bytes. All calls append to out; nothing else is kept for later
@@ -137,10 +144,32 @@ class AnswerWriter {
   virtual void fail(const ErrorInfo& error, std::string& out) = 0;
 };
 
+// Lists that are no exchanges: nothing of a model's output stands in them.
+enum class Info : std::uint8_t {
+  kModels,   // those that the caller may use
+  kModel,    // one of them
+  kLoaded,   // those that are in memory
+  kVersion,  // of Candor
+};
+struct InfoRoute {
+  std::string_view method;
+  std::string_view path;  // exact, or the model's name follows where it ends with '/'
+  Info info;
+};
+
 struct ModelInfo {
   std::string name;
   std::int64_t created_s = 0;
   std::string digest;  // hex SHA-256 of the weights, or empty while unknown
+  // Known while it is loaded; zero or empty otherwise.
+  bool loaded = false;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t parameters = 0;
+  std::uint64_t context_tokens = 0;
+  std::uint64_t embedding_length = 0;
+  std::string architecture;
+  std::string quantisation;  // of most of its weights: "q4_1"
 };
 
 class Dialect {
@@ -156,8 +185,10 @@ class Dialect {
   [[nodiscard]] virtual std::unique_ptr<AnswerWriter> make_writer(WriterOptions options) const = 0;
   // A whole reply body; application/json in every dialect.
   virtual void render_error(const ErrorInfo& error, std::string& out) const = 0;
-  virtual void render_models(std::span<const ModelInfo> models, std::string& out) const = 0;
-  virtual void render_model(const ModelInfo& model, std::string& out) const = 0;
+  [[nodiscard]] virtual std::span<const InfoRoute> info_routes() const noexcept = 0;
+  // kModel: exactly one; kVersion: none.
+  virtual void render_info(Info info, std::span<const ModelInfo> models,
+                           std::string& out) const = 0;
 };
 
 [[nodiscard]] std::span<const Dialect* const> dialects() noexcept;
@@ -170,9 +201,18 @@ struct RouteMatch {
   bool wrong_method = false;  // the path exists under another method: 405
 };
 [[nodiscard]] RouteMatch find_route(std::string_view method, std::string_view path) noexcept;
-// In whose shape errors before routing are told: Anthropic's when the request carries
-// anthropic-version or x-api-key (has_anthropic_headers) or asks /v1/messages, else OpenAI's.
-// GET /v1/models and /v1/models/{id} are the gateway's routes and rendered by this dialect too.
+// In whose shape errors before routing are told, and lists where two dialects have the same path:
+// Anthropic's when the request carries anthropic-version or x-api-key (has_anthropic_headers) or
+// asks a path of its own, Ollama's below /api/, else OpenAI's.
 [[nodiscard]] const Dialect& shape_for(std::string_view path, bool has_anthropic_headers) noexcept;
+
+// The list that is asked for, in that shape. name: of kModel, from the path or from a body
+// {"model":...}; empty if there is none.
+struct InfoMatch {
+  const InfoRoute* route = nullptr;
+  std::string name;
+};
+[[nodiscard]] InfoMatch find_info(const Dialect& shape, std::string_view method,
+                                  std::string_view path, std::string_view body);
 
 }  // namespace candor::dialect

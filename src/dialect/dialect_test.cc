@@ -15,19 +15,17 @@ using testing::kTexts;
 using ::testing::Not;
 using testing::quoted;
 
-constexpr Api kApis[] = {Api::kOpenAiChat, Api::kOpenAiCompletions, Api::kAnthropicMessages};
-
-std::string minimal(Api api, std::string_view extra) {
-  std::string body = R"({"model":"m","max_tokens":5)";
-  body += api == Api::kOpenAiCompletions ? R"(,"prompt":"hi")"
-                                         : R"(,"messages":[{"role":"user","content":"hi"}])";
-  return body + std::string(extra) + "}";
-}
+using testing::kTextApis;
+using testing::minimal;
 
 TEST(FindRouteTest, EachPathBelongsToOneDialectAndAWrongMethodIsTold) {
   EXPECT_EQ(find_route("POST", "/v1/chat/completions").route->api, Api::kOpenAiChat);
   EXPECT_EQ(find_route("POST", "/v1/completions").route->api, Api::kOpenAiCompletions);
   EXPECT_EQ(find_route("POST", "/v1/messages").dialect->name(), "anthropic");
+  EXPECT_EQ(find_route("POST", "/v1/responses").route->api, Api::kOpenAiResponses);
+  EXPECT_EQ(find_route("POST", "/v1/embeddings").route->api, Api::kOpenAiEmbeddings);
+  EXPECT_EQ(find_route("POST", "/v1/messages/count_tokens").route->api, Api::kAnthropicCountTokens);
+  EXPECT_EQ(find_route("POST", "/api/chat").dialect->name(), "ollama");
   EXPECT_EQ(find_route("POST", "/v1/chat/completions/").dialect, nullptr);
   const RouteMatch get = find_route("GET", "/v1/messages");
   EXPECT_TRUE(get.wrong_method);
@@ -38,14 +36,14 @@ TEST(FindRouteTest, EachPathBelongsToOneDialectAndAWrongMethodIsTold) {
 }
 
 TEST(RequestTest, S8_DuplicateKeysAreRefusedAtAnyDepth) {
-  for (const Api api : kApis) {
-    EXPECT_FALSE(dialect_of(api).parse_request(api, minimal(api, R"(,"max_tokens":6)"), {}));
+  for (const Api api : kTextApis) {
+    EXPECT_FALSE(dialect_of(api).parse_request(api, minimal(api, R"(,"model":"n")"), {}));
     EXPECT_FALSE(dialect_of(api).parse_request(api, minimal(api, R"(,"x":{"a":1,"a":2})"), {}));
   }
 }
 
 TEST(RequestTest, S8_UnknownFieldsAreDroppedCountedAndNamedOrRefusedWhenStrict) {
-  for (const Api api : kApis) {
+  for (const Api api : kTextApis) {
     const std::string body = minimal(api, R"(,"grammar":"root ::= x","lora":[{"id":0}])");
     const auto parsed = dialect_of(api).parse_request(api, body, {});
     ASSERT_TRUE(parsed) << parsed.error().message;
@@ -74,10 +72,13 @@ TEST(RequestTest, S8_TheListOfDroppedNamesIsBounded) {
 }
 
 TEST(RequestTest, EveryRefusedFieldSaysWhyAndNothingIsAskedForByNullOrEmpty) {
-  for (const Api api : kApis) {
+  for (const Api api : kTextApis) {
     int refused_fields = 0;
     for (const FieldRule& rule : dialect_of(api).fields(api)) {
-      if (rule.action != FieldAction::kRefuse || rule.name.contains("[")) continue;
+      if (rule.action != FieldAction::kRefuse || rule.name.contains("[") ||
+          rule.name.contains(".")) {
+        continue;
+      }
       ++refused_fields;
       const std::string key = ",\"" + std::string(rule.name) + "\":";
       const auto refused = dialect_of(api).parse_request(api, minimal(api, key + "[{}]"), {});
@@ -88,22 +89,27 @@ TEST(RequestTest, EveryRefusedFieldSaysWhyAndNothingIsAskedForByNullOrEmpty) {
       EXPECT_TRUE(dialect_of(api).parse_request(api, minimal(api, key + "null"), {})) << rule.name;
       EXPECT_TRUE(dialect_of(api).parse_request(api, minimal(api, key + "[]"), {})) << rule.name;
     }
-    EXPECT_GT(refused_fields, 1);
+    EXPECT_GT(refused_fields, api == Api::kOllamaChat ? -1 : 1) << to_string(api);
   }
 }
 
 // Every honoured or accepted field meets values of all the wrong types.
 TEST(RequestTest, EveryReadFieldRefusesWrongTypes) {
-  for (const Api api : kApis) {
+  for (const Api api : kTextApis) {
     for (const FieldRule& rule : dialect_of(api).fields(api)) {
       if (rule.name.contains("[") || rule.name == "max_tokens" || rule.name == "model" ||
-          rule.name == "messages" || rule.name == "prompt") {
+          rule.name == "messages" || rule.name == "prompt" || rule.name == "input" ||
+          rule.name.contains(".")) {
         continue;
       }
       if (rule.action != FieldAction::kHonour && rule.action != FieldAction::kAccept) continue;
       for (const std::string_view value :
            {R"([[1]])", R"({"type":"nonsense","x":[1]})", "-1e300"}) {
-        if (rule.name == "stream_options" && value[0] == '{') continue;  // drops what it ignores
+        // These drop what they ignore.
+        constexpr std::string_view kDropping[] = {"stream_options", "options", "reasoning", "text",
+                                                  "output_config"};
+        const bool dropping = std::ranges::find(kDropping, rule.name) != std::end(kDropping);
+        if (value[0] == '{' && (dropping || rule.name == "format")) continue;
         const std::string key = ",\"" + std::string(rule.name) + "\":" + std::string(value);
         const auto refused = dialect_of(api).parse_request(api, minimal(api, key), {});
         EXPECT_FALSE(refused) << to_string(api) << key;
@@ -168,31 +174,67 @@ TEST(ErrorTest, EachDialectHasItsOwnShape) {
   EXPECT_EQ(make_error(Code::kFailedPrecondition, "").status, 409);
 }
 
-TEST(ModelsTest, ListAndSingleAreValidJsonOfEachDialect) {
-  const ModelInfo models[] = {{"a\"b", 1'700'000'000, "00ff"}, {"second", 1, ""}};
+TEST(InfoTest, ListAndSingleAreValidJsonOfEachDialect) {
+  std::vector<ModelInfo> models(2);
+  models[0].name = "a\"b";
+  models[0].created_s = 1'700'000'000;
+  models[0].digest = "00ff";
+  models[0].loaded = true;
+  models[0].architecture = "llama";
+  models[0].context_tokens = 2048;
+  models[1].name = "second";
   for (const Dialect* dialect : dialects()) {
+    const bool ollama = dialect->name() == "ollama";
+    const char* key = ollama ? "models" : "data";
+    const char* id = ollama ? "name" : "id";
     std::string out;
-    dialect->render_models(models, out);
+    dialect->render_info(Info::kModels, models, out);
     const auto list = json::parse(out);
     ASSERT_TRUE(list) << out;
-    EXPECT_EQ(list->at("data").as_array().size(), 2U);
-    EXPECT_EQ(list->at("data").at(0).at("id").as_string(), "a\"b");
+    EXPECT_EQ(list->at(key).as_array().size(), 2U);
+    EXPECT_EQ(list->at(key).at(0).at(id).as_string(), "a\"b");
     out.clear();
-    dialect->render_models({}, out);
+    dialect->render_info(Info::kModels, {}, out);
     EXPECT_TRUE(json::parse(out)) << out;
-    out.clear();
-    dialect->render_model(models[1], out);
-    EXPECT_EQ(json::parse(out)->at("id").as_string(), "second");
+    for (const ModelInfo& model : models) {
+      out.clear();
+      dialect->render_info(Info::kModel, {&model, 1}, out);
+      const auto one = json::parse(out);
+      ASSERT_TRUE(one) << out;
+      if (!ollama) EXPECT_EQ(one->at("id").as_string(), model.name.c_str());
+    }
   }
-  std::string anthropic;
-  dialect_of(Api::kAnthropicMessages).render_models(models, anthropic);
-  EXPECT_THAT(anthropic, HasSubstr("\"created_at\":\"2023-11-14T22:13:20"));
+  std::string out;
+  dialect_of(Api::kAnthropicMessages).render_info(Info::kModels, models, out);
+  EXPECT_THAT(out, HasSubstr("\"created_at\":\"2023-11-14T22:13:20"));
+  out.clear();
+  dialect_of(Api::kOllamaChat).render_info(Info::kLoaded, models, out);
+  EXPECT_EQ(json::parse(out)->at("models").as_array().size(), 1U);
+  out.clear();
+  dialect_of(Api::kOllamaChat).render_info(Info::kVersion, {}, out);
+  EXPECT_TRUE(json::parse(out)->at("version").is_string());
+}
+
+TEST(InfoTest, ThePathOrTheBodyNamesTheModel) {
+  const Dialect& openai = shape_for("/v1/models", /*has_anthropic_headers=*/false);
+  EXPECT_EQ(find_info(openai, "GET", "/v1/models", "").route->info, Info::kModels);
+  const InfoMatch one = find_info(openai, "GET", "/v1/models/org/name", "");
+  ASSERT_NE(one.route, nullptr);
+  EXPECT_EQ(one.name, "org/name");
+  EXPECT_EQ(find_info(openai, "POST", "/v1/models", "").route, nullptr);
+  EXPECT_EQ(find_info(openai, "GET", "/api/tags", "").route, nullptr);
+  const Dialect& ollama = shape_for("/api/show", /*has_anthropic_headers=*/false);
+  EXPECT_EQ(ollama.name(), "ollama");
+  EXPECT_EQ(find_info(ollama, "POST", "/api/show", R"({"model":"m"})").name, "m");
+  EXPECT_EQ(find_info(ollama, "POST", "/api/show", R"({"name":"m"})").name, "m");
+  EXPECT_EQ(find_info(ollama, "POST", "/api/show", "[]").name, "");
+  EXPECT_EQ(find_info(ollama, "GET", "/api/version", "").route->info, Info::kVersion);
 }
 
 // P1, S1: the end of a stream and its receipt exist only after finish(); nothing follows it but
 // the dialect's terminator.
 TEST(WriterTest, S1_TheReceiptStandsOnTheLastRegularEventAndNothingEndsBeforeIt) {
-  for (const Api api : kApis) {
+  for (const Api api : kTextApis) {
     for (const bool usage : {false, true}) {
       WriterOptions options;
       options.api = api;
@@ -207,36 +249,33 @@ TEST(WriterTest, S1_TheReceiptStandsOnTheLastRegularEventAndNothingEndsBeforeIt)
       writer->write(Finish{0, FinishReason::kStop, std::nullopt}, before);
       writer->write(UsageReport{{3, 1, 0}}, before);
       EXPECT_THAT(before, HasSubstr("Paris"));
-      for (const std::string_view end :
-           {"stop\"", "end_turn", "[DONE]", "message_stop", "candor"}) {
+      for (const std::string_view end : {"stop\"", "end_turn", "[DONE]", "message_stop", "candor",
+                                         "completed", "\"done\":true"}) {
         EXPECT_EQ(before.find(end), std::string::npos) << end << before;
       }
       std::string after;
       writer->finish({options.exchange, "line one\nline two\n"}, after);
-      // The events, without the terminator.
-      std::string_view events = after;
-      if (api != Api::kAnthropicMessages) {
-        ASSERT_TRUE(events.ends_with("\n\ndata: [DONE]\n\n")) << after;
-        events.remove_suffix(std::string_view("\n\ndata: [DONE]\n\n").size());
-      } else {
-        ASSERT_TRUE(events.ends_with("\n\n"));
-        events.remove_suffix(2);
-      }
-      const std::size_t last = events.rfind("\n\n");
-      const std::string_view event =
-          last == std::string_view::npos ? events : events.substr(last + 2);
-      const auto value = json::parse(event.substr(event.find("data: ") + 6));
-      ASSERT_TRUE(value) << event;
-      EXPECT_EQ(value->at("candor").at("receipt").as_string(), "line one\nline two\n");
-      EXPECT_EQ(value->at("candor").at("exchange").as_string(), options.exchange);
+      const bool openai = api == Api::kOpenAiChat || api == Api::kOpenAiCompletions;
+      EXPECT_EQ(after.ends_with("\n\ndata: [DONE]\n\n"), openai) << after;
+      const std::vector<std::string> events = testing::events_of(after);
+      ASSERT_FALSE(events.empty());
+      const auto value = json::parse(events.back());
+      ASSERT_TRUE(value) << events.back();
+      const json::Value& holder = api == Api::kOpenAiResponses ? value->at("response") : *value;
+      EXPECT_EQ(holder.at("candor").at("receipt").as_string(), "line one\nline two\n");
+      EXPECT_EQ(holder.at("candor").at("exchange").as_string(), options.exchange);
       EXPECT_EQ(after.find("candor"), after.rfind("candor"));
       if (api == Api::kAnthropicMessages) EXPECT_EQ(value->at("type").as_string(), "message_stop");
+      if (api == Api::kOpenAiResponses) {
+        EXPECT_EQ(value->at("type").as_string(), "response.completed");
+      }
+      if (holder.as_object().contains("done")) EXPECT_TRUE(holder.at("done").as_bool());
     }
   }
 }
 
 TEST(WriterTest, EveryEventIsValidSseAndJsonForAnyText) {
-  for (const Api api : kApis) {
+  for (const Api api : kTextApis) {
     for (const std::string_view text : kTexts) {
       WriterOptions options;
       options.api = api;
@@ -250,6 +289,14 @@ TEST(WriterTest, EveryEventIsValidSseAndJsonForAnyText) {
       writer->write(TextDelta{0, Text(std::string(text)), {}}, out);
       writer->ping(out);
       writer->fail(make_error(ErrorKind::kInternal, std::string(text)), out);
+      if (api == Api::kOllamaChat || api == Api::kOllamaGenerate) {
+        ASSERT_TRUE(out.ends_with('\n'));
+        for (const std::string& line : testing::events_of(out)) {
+          EXPECT_TRUE(json::parse(line)) << line;
+        }
+        EXPECT_EQ(std::ranges::count(out, '\n'), std::ssize(testing::events_of(out)));
+        continue;
+      }
       std::string_view rest = out;
       int events = 0;
       while (!rest.empty()) {

@@ -40,24 +40,33 @@ Transcript read(const Exchange& exchange, std::string_view input,
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   Exchange exchange;
-  constexpr Api kApis[] = {Api::kOpenAiChat, Api::kOpenAiCompletions, Api::kAnthropicMessages};
-  exchange.api = kApis[data[0] % 3];
+  // The first byte: which API, and what was asked of it.
+  constexpr Api kApis[] = {Api::kOpenAiChat,      Api::kOpenAiCompletions, Api::kAnthropicMessages,
+                           Api::kOpenAiResponses, Api::kOllamaChat,        Api::kOllamaGenerate};
+  exchange.api = kApis[(data[0] & 0x0FU) % std::size(kApis)];
   if (exchange.api == Api::kOpenAiCompletions) exchange.prompts.emplace_back();
-  exchange.parameters.logprobs = (data[0] & 4U) != 0;
+  if (exchange.prompts.empty() && exchange.api != Api::kOllamaGenerate) {
+    for (const char* name : {"f", "weather"}) exchange.tools.push_back({Text(name), {}, {}});
+  }
+  if (!exchange.tools.empty() && (data[0] & 0x10U) != 0) {
+    exchange.tool_choice.mode = ToolChoice::Mode::kRequired;
+    exchange.parameters.parallel_calls = (data[0] & 0x20U) != 0;
+  }
+  exchange.parameters.logprobs = (data[0] & 0x40U) != 0;
   exchange.parameters.top_logprobs = 2;
   exchange.parameters.max_tokens = 64;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
-  std::vector<AnswerEvent> events;
-  const Transcript first = read(exchange, input, events);
-  for (const TranscriptField& field : first) CANDOR_CHECK(is_utf8(field.text.reveal()));
   for (const bool stream : {false, true}) {
     exchange.stream = stream;
+    std::vector<AnswerEvent> events;
+    const Transcript first = read(exchange, input, events);
+    for (const TranscriptField& field : first) CANDOR_CHECK(is_utf8(field.text.reveal()));
     const auto writer =
         dialect_of(exchange.api)
             .make_writer(writer_options(exchange, "00112233445566778899aabbccddeeff", "m", 1));
     std::string out;
     for (const AnswerEvent& event : events) writer->write(event, out);
-    writer->finish({"00112233445566778899aabbccddeeff", "r"}, out);
+    writer->finish({.exchange = "00112233445566778899aabbccddeeff", .receipt = "r"}, out);
     const auto saved = read_saved_response(out);
     CANDOR_CHECK(saved.has_value());
     const Transcript again = answer_transcript(saved->answer);

@@ -23,21 +23,25 @@ namespace candor::dialect {
 struct EngineRequestOptions {
   int id_slot = -1;           // the monitor owns the slots (S9); -1 lets the server choose
   bool cache_prompt = false;  // true only within one cache domain
+  // What of llama-server's own fields is sent. Other servers refuse what they do not know.
+  enum class Extensions : std::uint8_t { kLlama, kNone } extensions = Extensions::kLlama;
+  std::string cache_salt = {};  // vLLM's; hex, empty: none
   // Events instead of one body. The gateway may stream from the engine whatever its client asked
   // for, so that cancelling and bounds work alike.
   bool stream = true;
 };
 
 struct EngineCall {
-  std::string_view path;  // "/v1/chat/completions" or "/v1/completions"
+  std::string_view path;  // "/v1/chat/completions", "/v1/completions", "/v1/embeddings", ...
   std::string body;       // JSON
 };
 
-// What is forwarded differs from what was received in the seed and the token cap only; the entry's
-// request.forwarded is the transcript of this. max_tokens is the smaller of the caller's and cap.
+// What is forwarded differs from what was received in the seed, the token cap (the smaller of the
+// caller's and cap) and in schemas, which hold only what is enforced; the entry's request.forwarded
+// is the transcript of this.
 [[nodiscard]] Exchange forwarded_exchange(const Exchange& received, std::uint32_t seed,
                                           std::uint32_t max_tokens_cap);
-// Needs parameters.seed and parameters.max_tokens set (CANDOR_CHECK).
+// Texts need parameters.seed and parameters.max_tokens set (CANDOR_CHECK).
 [[nodiscard]] EngineCall build_engine_request(const Exchange& forwarded,
                                               const EngineRequestOptions& options);
 
@@ -50,6 +54,8 @@ struct EngineError {
     kMalformed,    // not the protocol: the engine is to be distrusted
     kBound,        // more than the limits or than was asked for
     kTruncated,    // the stream ended without a finish reason
+    kBadCall,      // a tool call that is not of the form that was asked for
+    kNoSuchTask,   // this model's engine does not do this: embeddings, counting
   };
   Kind kind = Kind::kFailed;
   std::uint64_t prompt_tokens = 0;   // kContextFull
@@ -62,10 +68,12 @@ struct EngineError {
 [[nodiscard]] EngineError engine_error(int status, std::string_view body);
 
 struct EngineLimits {
-  std::size_t max_payload_bytes = 4U << 20U;    // one event's data, or a whole body
-  std::uint64_t max_text_bytes = 64ULL << 20U;  // over all fields of the answer
-  std::uint32_t max_tool_calls = 64;            // per choice
-  std::size_t max_token_bytes = 4096;           // one token of a log probability
+  std::size_t max_payload_bytes = 4U << 20U;      // one event's data, or a whole body
+  std::size_t max_embeddings_bytes = 64U << 20U;  // a whole body of embeddings
+  std::uint64_t max_text_bytes = 64ULL << 20U;    // over all fields of the answer
+  std::uint32_t max_tool_calls = 64;              // per choice
+  std::size_t max_dimensions = 65'536;            // of an embedding
+  std::size_t max_token_bytes = 4096;             // one token of a log probability
   // The monitor's own cap is max_tokens of the request plus this many deltas (the engine sends at
   // most one piece per token, plus some to flush held text).
   std::uint64_t spare_pieces = 64;
@@ -74,6 +82,10 @@ struct EngineLimits {
 // Turns the payloads of one answer into AnswerEvents. Bytes of a code point that an engine cut
 // between two pieces of one field are held until it is whole; what cannot become one is U+FFFD.
 // So the concatenated text is the same however the engine cuts its pieces.
+//
+// A forced call comes as text of a schema of ours and leaves as tool calls. Where a dialect shows
+// arguments as objects, which cannot be cut (Ollama, Anthropic's whole bodies), a call is held
+// until its choice has finished; one that the token limit cut is left out.
 class EngineReader {
  public:
   explicit EngineReader(const Exchange& forwarded, EngineLimits limits = {});

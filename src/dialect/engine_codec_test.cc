@@ -17,6 +17,8 @@ using testing::kTexts;
 using ::testing::Not;
 using testing::plain;
 using testing::quoted;
+using testing::Read;
+using testing::read_events;
 using Kind = EngineError::Kind;
 
 // Everything that may stand at the top of a request towards the engine.
@@ -40,7 +42,17 @@ const std::set<std::string, std::less<>> kAllowed = {"model",
                                                      "cache_prompt",
                                                      "return_progress",
                                                      "timings_per_token",
-                                                     "return_tokens"};
+                                                     "return_tokens",
+                                                     "min_p",
+                                                     "repeat_penalty",
+                                                     "tools",
+                                                     "tool_choice",
+                                                     "parallel_tool_calls",
+                                                     "response_format",
+                                                     "reasoning_effort",
+                                                     "reasoning_budget_tokens",
+                                                     "input",
+                                                     "encoding_format"};
 
 Exchange forwarded(std::string_view extra = "") {
   return forwarded_exchange(chat_request(extra), 77, 1000);
@@ -168,37 +180,6 @@ TEST(EngineRequestTest, S8_TheListOfTheServersFieldsIsThatOfItsSource) {
 }
 
 // --- answers ---
-
-struct Read {
-  Answer answer;
-  std::optional<EngineError> error;
-  int starts = 0;
-};
-
-Read read_events(const Exchange& exchange, const std::vector<std::string>& payloads,
-                 EngineLimits limits = {}) {
-  EngineReader reader(exchange, limits);
-  std::vector<AnswerEvent> events;
-  Read out;
-  const auto note = [&](const std::expected<void, EngineError>& result) {
-    if (!result && !out.error) out.error = result.error();
-    return result.has_value();
-  };
-  for (const std::string& payload : payloads) {
-    if (!note(reader.event(payload, events))) break;
-  }
-  if (!out.error) note(reader.end(events));
-  AnswerBuilder builder(exchange.choice_count());
-  for (const AnswerEvent& event : events) {
-    out.starts += std::holds_alternative<AnswerStart>(event) ? 1 : 0;
-    if (const auto* delta = std::get_if<TextDelta>(&event)) {
-      EXPECT_TRUE(is_utf8(delta->text.reveal()));
-    }
-    builder.add(event);
-  }
-  out.answer = std::move(builder).take();
-  return out;
-}
 
 std::string chunk(std::string_view delta, std::string_view finish = "null") {
   return R"({"choices":[{"finish_reason":)" + std::string(finish) + R"(,"index":0,"delta":)" +

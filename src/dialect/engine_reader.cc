@@ -7,8 +7,12 @@
 #include <fmt/format.h>
 
 #include "dialect/engine_codec.h"
+#include "dialect/internal/engine_results.h"
+#include "dialect/internal/forced_calls.h"
 #include "dialect/internal/request_reader.h"
 #include "dialect/internal/split_text.h"
+#include "dialect/schema.h"
+#include "dialect/transcript.h"
 
 namespace candor::dialect {
 
@@ -24,6 +28,8 @@ std::string_view to_string(Kind kind) noexcept {
     case Kind::kMalformed: return "malformed";
     case Kind::kBound: return "bound";
     case Kind::kTruncated: return "truncated";
+    case Kind::kBadCall: return "bad_call";
+    case Kind::kNoSuchTask: return "no_such_task";
   }
   return "";
 }
@@ -33,8 +39,8 @@ ErrorInfo error_info(const EngineError& error) {
     case Kind::kRejected:
       return make_error(ErrorKind::kInvalidRequest,
                         "The model's engine cannot take this request: its chat template may need "
-                        "other roles or another order of messages. Check the messages and try "
-                        "again.",
+                        "other roles or another order of messages, or it cannot hold a schema. "
+                        "Check messages, tools and format and try again.",
                         {}, "engine_rejected");
     case Kind::kContextFull: {
       std::string message = "The prompt does not fit into the model's context. Shorten it.";
@@ -64,6 +70,16 @@ ErrorInfo error_info(const EngineError& error) {
       return make_error(ErrorKind::kInternal,
                         "The model's engine stopped in the middle of its answer. Try again.", {},
                         "engine_stopped");
+    case Kind::kBadCall:
+      return make_error(ErrorKind::kInternal,
+                        "The model wrote a tool call that is not of the form that was asked for. "
+                        "Try again, with more tokens or a simpler schema.",
+                        {}, "bad_tool_call");
+    case Kind::kNoSuchTask:
+      return make_error(ErrorKind::kInvalidRequest,
+                        "This model is not served for that. For embeddings the operator gives it "
+                        "the engine flags --embeddings and --pooling mean.",
+                        "model", "model_not_capable");
   }
   return make_error(ErrorKind::kInternal, "The model's engine failed on this request.");
 }
@@ -82,6 +98,8 @@ EngineError error_of(int status, const json::Object* error) {
     out.kind = Kind::kContextFull;
     out.prompt_tokens = count_of(*error, "n_prompt_tokens").value_or(0);
     out.context_tokens = count_of(*error, "n_ctx").value_or(0);
+  } else if (status == 501) {
+    out.kind = Kind::kNoSuchTask;
   } else if (status == 503 || status == 429) {
     out.kind = Kind::kBusy;
   } else if (status >= 400 && status < 500 && status != 401 && status != 403 && status != 404) {
@@ -125,10 +143,19 @@ struct EngineReader::State {
     TextAssembler reasoning;
     TextAssembler refusal;
     std::vector<TextAssembler> arguments;
+    std::optional<ForcedCallReader> forced;
+    std::vector<ToolCall> held;  // whole_calls
+    bool called = false;
     bool finished = false;
   };
 
   Api api;
+  Task task;
+  bool raw;  // completions: the text of a prompt's continuation
+  bool whole_calls;
+  bool may_call;  // the engine reads tool calls itself
+  std::vector<std::string> tools;
+  std::size_t inputs;
   Parameters parameters;
   EngineLimits limits;
   std::vector<ChoiceState> choices;
@@ -142,8 +169,12 @@ struct EngineReader::State {
 
   Outcome object(const json::Object& object, std::vector<AnswerEvent>& out);
   Outcome choice(const json::Object& object, std::uint32_t index, std::vector<AnswerEvent>& out);
-  Outcome fields(const json::Object& object, std::uint32_t index, bool raw_text,
+  Outcome fields(const json::Object& object, std::uint32_t index,
                  std::vector<TokenLogprob> logprobs, std::vector<AnswerEvent>& out);
+  Outcome put_text(std::string text, std::uint32_t index, std::vector<TokenLogprob> logprobs,
+                   std::vector<AnswerEvent>& out);
+  Outcome finish(std::uint32_t index, FinishReason reason, std::vector<AnswerEvent>& out);
+  void put_call(ToolCallDelta delta, std::vector<AnswerEvent>& out);
   Outcome tool_calls(const json::Array& list, std::uint32_t index, std::vector<AnswerEvent>& out);
   std::expected<std::vector<TokenLogprob>, EngineError> logprobs(const json::Value& value) const;
   std::expected<std::optional<std::string>, EngineError> piece(const json::Object& object,
@@ -156,14 +187,32 @@ struct EngineReader::State {
 
 EngineReader::EngineReader(const Exchange& forwarded, EngineLimits limits)
     : state_(std::make_unique<State>()) {
-  state_->api = forwarded.api;
-  state_->parameters = forwarded.parameters;
-  state_->limits = limits;
-  state_->choices.resize(forwarded.choice_count());
-  state_->usage_of_choice.resize(forwarded.choice_count());
+  State& s = *state_;
+  s.api = forwarded.api;
+  s.task = task_of(forwarded.api);
+  s.raw = !forwarded.prompts.empty();
+  s.whole_calls = forwarded.api == Api::kOllamaChat ||
+                  (forwarded.api == Api::kAnthropicMessages && !forwarded.stream);
+  s.may_call = !forwarded.tools.empty() && forwarded.tool_choice.mode == ToolChoice::Mode::kAuto;
+  for (const Tool& tool : forwarded.tools) {
+    if (forwarded.tool_choice.mode != ToolChoice::Mode::kNamed ||
+        tool.name.reveal() == forwarded.tool_choice.name.reveal()) {
+      s.tools.push_back(tool.name.reveal());
+    }
+  }
+  s.inputs = forwarded.inputs.size();
+  s.parameters = forwarded.parameters;
+  s.limits = limits;
+  s.choices.resize(forwarded.choice_count());
+  if (forwarded.forces_call()) {
+    for (State::ChoiceState& choice : s.choices) {
+      choice.forced.emplace(s.tools, forced_calls_are_list(forwarded));
+    }
+  }
+  s.usage_of_choice.resize(forwarded.choice_count());
   // A token may give a piece to two fields (the end of reasoning and the begin of content).
   const std::uint64_t tokens = forwarded.parameters.max_tokens.value_or(1U << 20U);
-  state_->max_pieces = (2 * tokens * forwarded.choice_count()) + limits.spare_pieces;
+  s.max_pieces = (2 * tokens * forwarded.choice_count()) + limits.spare_pieces;
 }
 EngineReader::EngineReader(EngineReader&&) noexcept = default;
 EngineReader& EngineReader::operator=(EngineReader&&) noexcept = default;
@@ -190,8 +239,19 @@ Outcome EngineReader::event(std::string_view data, std::vector<AnswerEvent>& out
 }
 
 Outcome EngineReader::body(std::string_view json, std::vector<AnswerEvent>& out) {
-  if (Outcome read = event(json, out); !read) return read;
-  state_->done = true;
+  State& s = *state_;
+  if (s.task == Task::kGenerate) {
+    if (Outcome read = event(json, out); !read) return read;
+  } else if (s.done) {
+    return bad(Kind::kMalformed);
+  } else {
+    auto usage = s.task == Task::kEmbed ? read_embeddings(json, s.inputs, s.limits, out)
+                                        : read_token_count(json, s.limits, out);
+    if (!usage) return std::unexpected(usage.error());
+    s.usage_of_all = *usage;
+    for (State::ChoiceState& choice : s.choices) choice.finished = true;
+  }
+  s.done = true;
   return {};
 }
 
@@ -247,9 +307,8 @@ Outcome EngineReader::State::choice(const json::Object& object, std::uint32_t in
     if (!read) return std::unexpected(read.error());
     tokens = *std::move(read);
   }
-  // Each API has its own place for text; what stands in the other's could not be shown by its
-  // writer.
-  const bool raw = api == Api::kOpenAiCompletions;
+  // Prompts and conversations have their own places for text; what stands in the other's could not
+  // be shown by the writer.
   const json::Object* inner = raw ? &object : nullptr;
   for (const std::string_view key : {"delta", "message"}) {
     const json::Value* value = present(object, key);
@@ -259,14 +318,64 @@ Outcome EngineReader::State::choice(const json::Object& object, std::uint32_t in
   }
   static const json::Object kNothing;
   if (inner == nullptr) inner = &kNothing;
-  if (Outcome read = fields(*inner, index, raw, std::move(tokens), out); !read) return read;
+  if (Outcome read = fields(*inner, index, std::move(tokens), out); !read) return read;
   if (state.finished && out.size() > before) return bad(Kind::kMalformed);  // text after its end
   const json::Value* reason = present(object, "finish_reason");
   if (reason == nullptr) return {};
   if (!reason->is_string() || state.finished) return bad(Kind::kMalformed);
+  return finish(index, finish_of(view(reason->get_string())), out);
+}
+
+Outcome EngineReader::State::finish(std::uint32_t index, FinishReason reason,
+                                    std::vector<AnswerEvent>& out) {
+  ChoiceState& state = choices[index];
   flush(index, out);
   state.finished = true;
-  out.emplace_back(Finish{index, finish_of(view(reason->get_string())), std::nullopt});
+  const bool cut = reason == FinishReason::kLength;
+  if (state.forced) {
+    if (!state.forced->complete() && !cut) return bad(Kind::kBadCall);
+    if (state.forced->complete()) reason = FinishReason::kToolCalls;
+  }
+  // So that it can be told from the answer alone, as some dialects do.
+  if (reason == FinishReason::kStop && state.called) reason = FinishReason::kToolCalls;
+  if (reason == FinishReason::kToolCalls && !state.called) reason = FinishReason::kStop;
+  for (ToolCall& call : state.held) {
+    if (canonical_arguments(call.arguments.reveal()).front() != '{' ||
+        !json::parse(canonical_arguments(call.arguments.reveal()))) {
+      if (cut) break;  // the last one
+      return bad(Kind::kBadCall);
+    }
+    const auto at = static_cast<std::uint32_t>(&call - state.held.data());
+    out.emplace_back(ToolCallDelta{index, at, std::move(call.name), std::move(call.arguments)});
+  }
+  out.emplace_back(Finish{index, reason, std::nullopt});
+  return {};
+}
+
+void EngineReader::State::put_call(ToolCallDelta delta, std::vector<AnswerEvent>& out) {
+  choices[delta.choice].called = true;
+  if (!whole_calls) {
+    out.emplace_back(std::move(delta));
+    return;
+  }
+  std::vector<ToolCall>& held = choices[delta.choice].held;
+  if (delta.index >= held.size()) held.emplace_back();
+  held[delta.index].name.reveal() += delta.name.reveal();
+  held[delta.index].arguments.reveal() += delta.arguments.reveal();
+}
+
+// Text, or the calls that it is when calls are forced.
+Outcome EngineReader::State::put_text(std::string text, std::uint32_t index,
+                                      std::vector<TokenLogprob> tokens,
+                                      std::vector<AnswerEvent>& out) {
+  if (auto& forced = choices[index].forced) {
+    std::vector<AnswerEvent> calls;
+    if (!forced->feed(index, text, calls)) return bad(Kind::kBadCall);
+    for (AnswerEvent& call : calls) put_call(std::get<ToolCallDelta>(std::move(call)), out);
+    return {};
+  }
+  if (text.empty() && tokens.empty()) return {};
+  out.emplace_back(TextDelta{index, Text(std::move(text)), std::move(tokens)});
   return {};
 }
 
@@ -282,11 +391,11 @@ std::expected<std::optional<std::string>, EngineError> EngineReader::State::piec
   return assembler.feed(text);
 }
 
-Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t index, bool raw_text,
+Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t index,
                                     std::vector<TokenLogprob> tokens,
                                     std::vector<AnswerEvent>& out) {
   ChoiceState& state = choices[index];
-  if (!raw_text) {
+  if (!raw) {
     for (const std::string_view key : {"reasoning_content", "reasoning"}) {
       auto text = piece(object, key, state.reasoning);
       if (!text) return std::unexpected(text.error());
@@ -295,11 +404,13 @@ Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t in
       break;  // two names of one field: the first counts
     }
   }
-  auto text = piece(object, raw_text ? "text" : "content", state.content);
+  auto text = piece(object, raw ? "text" : "content", state.content);
   if (!text) return std::unexpected(text.error());
-  TextDelta delta{index, Text(std::move(*text).value_or("")), std::move(tokens)};
-  if (!delta.text.reveal().empty() || !delta.logprobs.empty()) out.emplace_back(std::move(delta));
-  if (raw_text) return {};
+  if (Outcome read = put_text(std::move(*text).value_or(""), index, std::move(tokens), out);
+      !read) {
+    return read;
+  }
+  if (raw) return {};
   auto refusal = piece(object, "refusal", api == Api::kOpenAiChat ? state.refusal : state.content);
   if (!refusal) return std::unexpected(refusal.error());
   if (*refusal && !(*refusal)->empty()) {
@@ -310,9 +421,8 @@ Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t in
     }
   }
   if (const json::Value* calls = present(object, "tool_calls")) {
-    // Only where the dialect carries arguments as the model wrote them
-    // (docs/formats/transcript.md).
-    if (!calls->is_array() || api != Api::kOpenAiChat) return bad(Kind::kMalformed);
+    if (calls->is_array() && calls->get_array().empty()) return {};
+    if (!calls->is_array() || !may_call) return bad(Kind::kMalformed);
     return tool_calls(calls->get_array(), index, out);
   }
   return {};
@@ -328,11 +438,9 @@ Outcome EngineReader::State::tool_calls(const json::Array& list, std::uint32_t i
     const std::uint64_t at = count_of(*call, "index").value_or(position++);
     if (at > state.arguments.size()) return bad(Kind::kMalformed);
     if (at >= limits.max_tool_calls) return bad(Kind::kBound);
-    ToolCallDelta delta{index, static_cast<std::uint32_t>(at), {}, {}, {}};
-    if (at == state.arguments.size()) {
-      state.arguments.emplace_back();
-      delta.id = fmt::format("call_{}_{}", index, at);  // ids are the monitor's (S16)
-    }
+    ToolCallDelta delta{index, static_cast<std::uint32_t>(at), {}, {}};
+    const bool first = at == state.arguments.size();
+    if (first) state.arguments.emplace_back();
     if (const json::Value* function = present(*call, "function")) {
       if (!function->is_object()) return bad(Kind::kMalformed);
       const json::Object& inner = function->get_object();
@@ -340,11 +448,17 @@ Outcome EngineReader::State::tool_calls(const json::Array& list, std::uint32_t i
       auto name = piece(inner, "name", whole);
       if (!name) return std::unexpected(name.error());
       delta.name = Text(std::move(*name).value_or("") + whole.flush());
+      const bool named = !delta.name.reveal().empty();
+      if (named && !first) return bad(Kind::kMalformed);
+      if (named && std::ranges::find(tools, delta.name.reveal()) == tools.end()) {
+        return bad(Kind::kBadCall);
+      }
       auto arguments = piece(inner, "arguments", state.arguments[at]);
       if (!arguments) return std::unexpected(arguments.error());
       delta.arguments = Text(std::move(*arguments).value_or(""));
     }
-    out.emplace_back(std::move(delta));
+    if (first && delta.name.reveal().empty()) return bad(Kind::kMalformed);
+    put_call(std::move(delta), out);
   }
   return {};
 }
@@ -354,7 +468,7 @@ void EngineReader::State::flush(std::uint32_t index, std::vector<AnswerEvent>& o
   if (std::string rest = state.reasoning.flush(); !rest.empty()) {
     out.emplace_back(ReasoningDelta{index, Text(std::move(rest))});
   }
-  if (std::string rest = state.content.flush(); !rest.empty()) {
+  if (std::string rest = state.content.flush(); !rest.empty() && !state.forced) {
     out.emplace_back(TextDelta{index, Text(std::move(rest)), {}});
   }
   if (std::string rest = state.refusal.flush(); !rest.empty()) {
@@ -362,7 +476,7 @@ void EngineReader::State::flush(std::uint32_t index, std::vector<AnswerEvent>& o
   }
   for (std::uint32_t k = 0; k < state.arguments.size(); ++k) {
     if (std::string rest = state.arguments[k].flush(); !rest.empty()) {
-      out.emplace_back(ToolCallDelta{index, k, {}, {}, Text(std::move(rest))});
+      put_call({index, k, {}, Text(std::move(rest))}, out);
     }
   }
 }
@@ -398,13 +512,13 @@ std::expected<std::vector<TokenLogprob>, EngineError> EngineReader::State::logpr
       return true;
     }
     if (!bytes->is_array() || bytes->get_array().size() > limits.max_token_bytes) return false;
-    std::string raw;
+    std::string true_bytes;
     for (const json::Value& byte : bytes->get_array()) {
       const auto* small = byte.if_int64();
       if (small == nullptr || *small < 0 || *small > 255) return false;
-      raw += static_cast<char>(static_cast<unsigned char>(*small));
+      true_bytes += static_cast<char>(static_cast<unsigned char>(*small));
     }
-    to.bytes = Text(std::move(raw));
+    to.bytes = Text(std::move(true_bytes));
     return true;
   };
 

@@ -1,5 +1,6 @@
 #include "dialect/exchange.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -7,18 +8,58 @@
 
 namespace candor::dialect {
 
+namespace {
+
+struct ApiEntry {
+  Api api;
+  std::string_view name;
+  Task task;
+};
+constexpr ApiEntry kApis[] = {
+    {Api::kOpenAiChat, "openai.chat", Task::kGenerate},
+    {Api::kOpenAiCompletions, "openai.completions", Task::kGenerate},
+    {Api::kOpenAiResponses, "openai.responses", Task::kGenerate},
+    {Api::kOpenAiEmbeddings, "openai.embeddings", Task::kEmbed},
+    {Api::kAnthropicMessages, "anthropic.messages", Task::kGenerate},
+    {Api::kAnthropicCountTokens, "anthropic.count_tokens", Task::kCountTokens},
+    {Api::kOllamaChat, "ollama.chat", Task::kGenerate},
+    {Api::kOllamaGenerate, "ollama.generate", Task::kGenerate},
+    {Api::kOllamaEmbed, "ollama.embed", Task::kEmbed},
+};
+constexpr std::pair<Effort, std::string_view> kEfforts[] = {{Effort::kNone, "none"},
+                                                            {Effort::kMinimal, "minimal"},
+                                                            {Effort::kLow, "low"},
+                                                            {Effort::kMedium, "medium"},
+                                                            {Effort::kHigh, "high"}};
+
+}  // namespace
+
 std::string_view to_string(Api api) noexcept {
-  switch (api) {
-    case Api::kOpenAiChat: return "openai.chat";
-    case Api::kOpenAiCompletions: return "openai.completions";
-    case Api::kAnthropicMessages: return "anthropic.messages";
+  const auto* entry = std::ranges::find(kApis, api, &ApiEntry::api);
+  return entry == std::end(kApis) ? "" : entry->name;
+}
+
+std::optional<Api> api_from_name(std::string_view name) noexcept {
+  const auto* entry = std::ranges::find(kApis, name, &ApiEntry::name);
+  if (entry == std::end(kApis)) return std::nullopt;
+  return entry->api;
+}
+
+Task task_of(Api api) noexcept {
+  const auto* entry = std::ranges::find(kApis, api, &ApiEntry::api);
+  return entry == std::end(kApis) ? Task::kGenerate : entry->task;
+}
+
+std::string_view to_string(Effort effort) noexcept {
+  for (const auto& [value, name] : kEfforts) {
+    if (value == effort) return name;
   }
   return "";
 }
 
-std::optional<Api> api_from_name(std::string_view name) noexcept {
-  for (const Api api : {Api::kOpenAiChat, Api::kOpenAiCompletions, Api::kAnthropicMessages}) {
-    if (to_string(api) == name) return api;
+std::optional<Effort> effort_from_name(std::string_view name) noexcept {
+  for (const auto& [value, known] : kEfforts) {
+    if (known == name) return value;
   }
   return std::nullopt;
 }
@@ -108,7 +149,6 @@ void AnswerBuilder::add(const AnswerEvent& event) {
                    if (c == nullptr || d.index > c->tool_calls.size()) return;
                    if (d.index == c->tool_calls.size()) c->tool_calls.emplace_back();
                    ToolCall& call = c->tool_calls[d.index];
-                   call.id += d.id;
                    append(call.name, d.name);
                    append(call.arguments, d.arguments);
                  },
@@ -119,12 +159,20 @@ void AnswerBuilder::add(const AnswerEvent& event) {
                    }
                  },
                  [&](const UsageReport& u) { answer_.usage = u.usage; },
+                 [&](const EmbeddingResult& e) {
+                   if (answer_.embeddings.size() >= max_choices_) return;
+                   answer_.embeddings.push_back(e.embedding);
+                   text_bytes_ += e.embedding.reveal().size() * sizeof(float);
+                 },
+                 [&](const TokenCount& t) { answer_.input_tokens = t.input_tokens; },
              },
              event);
 }
 
 Answer AnswerBuilder::take() && {
-  if (answer_.choices.empty()) answer_.choices.emplace_back();
+  if (answer_.choices.empty() && answer_.embeddings.empty() && !answer_.input_tokens) {
+    answer_.choices.emplace_back();
+  }
   return std::move(answer_);
 }
 

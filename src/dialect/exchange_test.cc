@@ -59,9 +59,9 @@ TEST(AnswerBuilderTest, FoldsPiecesAndIgnoresChoicesNotAskedFor) {
   builder.add(TextDelta{1, Text("x"), {}});
   builder.add(TextDelta{2, Text("never"), {}});
   builder.add(TextDelta{0, Text("b"), {}});
-  builder.add(ToolCallDelta{0, 0, "id", Text("f"), Text("{")});
-  builder.add(ToolCallDelta{0, 0, "", Text(""), Text("}")});
-  builder.add(ToolCallDelta{0, 9, "", Text(""), Text("never")});
+  builder.add(ToolCallDelta{0, 0, Text("f"), Text("{")});
+  builder.add(ToolCallDelta{0, 0, Text(""), Text("}")});
+  builder.add(ToolCallDelta{0, 9, Text(""), Text("never")});
   builder.add(Finish{0, FinishReason::kLength, std::nullopt});
   builder.add(UsageReport{{3, 2, 0}});
   EXPECT_EQ(builder.text_bytes(), 8U);

@@ -5,7 +5,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using candor::dialect::Api;
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  candor::dialect::testing::check_request(Api::kOpenAiChat, body);
-  candor::dialect::testing::check_request(Api::kOpenAiCompletions, body);
+  for (const Api api :
+       {Api::kOpenAiChat, Api::kOpenAiCompletions, Api::kOpenAiResponses, Api::kOpenAiEmbeddings}) {
+    candor::dialect::testing::check_request(api, body);
+  }
   return 0;
 }

@@ -17,6 +17,7 @@ FinishReason finish_of(std::string_view text) {
 class Reader final : public SavedReader {
  public:
   [[nodiscard]] bool add(const json::Object& object) override {
+    if (text_of(object, "object") == "response") return false;  // that of /v1/responses
     candor_.add(object);
     if (present(object, "error") != nullptr) {
       failed_ = true;
@@ -92,7 +93,6 @@ class Reader final : public SavedReader {
       const std::uint64_t at = count_of(*call, "index").value_or(position++);
       if (at >= kMaxSavedChoices) return false;
       delta.index = static_cast<std::uint32_t>(at);
-      delta.id = text_of(*call, "id").value_or("");
       if (const json::Value* function = present(*call, "function")) {
         if (!function->is_object()) return false;
         delta.name = Text(std::string(text_of(function->get_object(), "name").value_or("")));

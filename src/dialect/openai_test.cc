@@ -62,10 +62,26 @@ TEST(OpenAiChatTest, RefusesWithASentenceThatHelps) {
     std::string_view says;
   };
   const Case cases[] = {
-      {R"("tools":[{"type":"function"}])", "tools", "not supported by this version"},
-      {R"("response_format":{"type":"json_schema","json_schema":{}})", "response_format",
-       "only {\"type\":\"text\"}"},
-      {R"("n":2)", "n", "at most 1"},
+      {R"("tools":[{"type":"function"}])", "tools[].function", "an object"},
+      {R"("tools":[{"type":"web_search"}])", "tools[].type", "runs no tools itself"},
+      {R"("tools":[{"type":"function","function":{"name":"a b"}}])", "tools[].function.name",
+       "letters, digits"},
+      {R"("tools":[{"type":"function","function":{"name":"f","parameters":{"type":"array"}}}])",
+       "tools[].function.parameters", "type object at its root"},
+      {R"("response_format":{"type":"json_schema","json_schema":{}})",
+       "response_format.json_schema.schema", "an object"},
+      {R"("response_format":{"type":"xml"})", "response_format", "text, json_object"},
+      {R"("n":17)", "n", "at most 16"},
+      {R"("tool_choice":"required")", "tool_choice", "no 'tools'"},
+      {R"("tool_choice":{"type":"function","function":{"name":"g"}},
+          "tools":[{"type":"function","function":{"name":"f"}}])",
+       "tool_choice", "none of the 'tools'"},
+      {R"("tools":[{"type":"function","function":{"name":"f"}}],"logprobs":true,"stream":true)",
+       "logprobs", "cannot be streamed together with 'tools'"},
+      {R"("tools":[{"type":"function","function":{"name":"f"}}],
+          "response_format":{"type":"json_object"})",
+       "response_format", "cannot be combined"},
+      {R"("reasoning_effort":"huge")", "reasoning_effort", "none, minimal"},
       {R"("temperature":2.5)", "temperature", "between 0 and 2"},
       {R"("top_logprobs":3)", "top_logprobs", "needs 'logprobs'"},
       {R"("seed":4294967295)", "seed", "between 0 and 4294967294"},
@@ -73,7 +89,6 @@ TEST(OpenAiChatTest, RefusesWithASentenceThatHelps) {
       {R"("max_tokens":0)", "max_tokens", "between 1"},
       {R"("max_tokens":1,"max_completion_tokens":2)", "max_completion_tokens", "Send one"},
       {R"("stop":[""])", "stop", "1 to 256"},
-      {R"("tool_choice":"required")", "tool_choice", "not supported"},
       {R"("logit_bias":{"50256":-100})", "logit_bias", "not supported"},
   };
   for (const Case& c : cases) {
@@ -92,8 +107,17 @@ TEST(OpenAiChatTest, RefusesMessagesItCannotHonour) {
       {R"([{"role":"user"}])", "needs 'content'"},
       {R"([{"role":"user","content":null}])", "needs 'content'"},
       {R"([{"role":"alien","content":"x"}])", "must be system"},
-      {R"([{"role":"tool","tool_call_id":"x","content":"y"}])", "not supported"},
-      {R"([{"role":"assistant","content":"x","tool_calls":[{"id":"a"}]}])", "not supported"},
+      {R"([{"role":"tool","tool_call_id":"x","content":"y"}])", "no tool call of an earlier"},
+      {R"([{"role":"assistant","content":"x","tool_calls":[{"id":"a"}]}])", "an object"},
+      {R"([{"role":"assistant","content":null,"tool_calls":[
+           {"id":"a","function":{"name":"f","arguments":"{]"}}]}])",
+       "a JSON object"},
+      {R"([{"role":"assistant","content":null,"tool_calls":[
+           {"id":"a","function":{"name":"f","arguments":"{}"}}]}])",
+       "Send their results"},
+      {R"([{"role":"user","content":"x","tool_calls":[
+           {"id":"a","function":{"name":"f","arguments":"{}"}}]}])",
+       "Only an assistant"},
       {R"([{"role":"user","content":[{"type":"image_url","image_url":{"url":"http://x"}}]}])",
        "images"},
       {R"([{"role":"user","content":[{"type":"text"}]}])", "must be a string"},
@@ -111,6 +135,67 @@ TEST(OpenAiChatTest, RefusesMessagesItCannotHonour) {
   EXPECT_FALSE(chat(R"({"messages":[{"role":"user","content":"a"}]})"));
   EXPECT_FALSE(chat("[]"));
   EXPECT_FALSE(chat(""));
+}
+
+TEST(OpenAiChatTest, ReadsToolsTheirCallsAndTheirResults) {
+  const auto parsed = chat(R"({"model":"m","tool_choice":"required","parallel_tool_calls":false,
+    "reasoning_effort":"low",
+    "tools":[{"type":"function","function":{"name":"weather","description":"Of a city.",
+      "strict":false,"parameters":{"type":"object","title":"T","properties":{
+        "city":{"type":"string","pattern":"^x$"}},"required":["city"]}}},
+      {"type":"function","function":{"name":"now","parameters":{}}}],
+    "messages":[{"role":"user","content":"a"},
+      {"role":"assistant","content":null,"tool_calls":[
+        {"id":"1","type":"function","function":{"name":"weather","arguments":" { \"city\": \"Rome\", \"a\":1.0 } "}},
+        {"id":"2","type":"function","function":{"name":"now","arguments":""}}]},
+      {"role":"tool","tool_call_id":"2","content":"12:00"},
+      {"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"20 C"}]}]})");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  ASSERT_EQ(parsed->tools.size(), 2U);
+  EXPECT_FALSE(parsed->tools[1].parameters.has_value());
+  EXPECT_EQ(parsed->tools[0].parameters->enforced.reveal(),
+            R"({"type":"object","properties":{"city":{"type":"string"}},"required":["city"],)"
+            R"("additionalProperties":false,"title":"T"})");
+  EXPECT_EQ(parsed->tool_choice.mode, ToolChoice::Mode::kRequired);
+  EXPECT_EQ(parsed->parameters.parallel_calls, false);
+  EXPECT_EQ(parsed->parameters.effort, Effort::kLow);
+  ASSERT_EQ(parsed->messages.size(), 4U);
+  EXPECT_EQ(parsed->messages[1].tool_calls[0].arguments.reveal(), R"({"a":1,"city":"Rome"})");
+  EXPECT_EQ(parsed->messages[1].tool_calls[1].arguments.reveal(), "{}");
+  EXPECT_EQ(parsed->messages[2].answers->call, 1U);
+  EXPECT_EQ(parsed->messages[3].answers->call, 0U);
+  EXPECT_EQ(parsed->messages[3].answers->message, 1U);
+  EXPECT_EQ(dropped_fields_header(*parsed), "tools[].function.parameters.pattern");
+}
+
+TEST(OpenAiChatTest, StrictSchemasAreEnforcedOrRefused) {
+  const auto with = [](std::string_view schema) {
+    return chat(R"({"model":"m","messages":[{"role":"user","content":"a"}],"response_format":{
+      "type":"json_schema","json_schema":{"name":"n","strict":true,"schema":)" +
+                std::string(schema) + "}}}");
+  };
+  EXPECT_TRUE(with(R"({"type":"object","properties":{"a":{"type":"integer"}}})"));
+  const auto refused = with(R"({"type":"string","pattern":"^a$"})");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("'pattern' in a way that cannot be enforced"));
+}
+
+TEST(OpenAiEmbeddingsTest, ReadsTextsAndRefusesTokens) {
+  const auto read = [](std::string_view extra) {
+    return dialect_of(Api::kOpenAiEmbeddings)
+        .parse_request(Api::kOpenAiEmbeddings, R"({"model":"m",)" + std::string(extra) + "}", {});
+  };
+  const auto parsed = read(R"("input":["a","b"],"encoding_format":"base64")");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->inputs.size(), 2U);
+  EXPECT_EQ(parsed->answer_bound(), 2U);
+  EXPECT_TRUE(parsed->base64_embeddings);
+  EXPECT_EQ(read(R"("input":"a")")->inputs.size(), 1U);
+  for (const std::string_view bad :
+       {R"("input":[])", R"("input":"")", R"("input":[1,2])", R"("input":[[1]])", R"("x":1)",
+        R"("input":"a","dimensions":2)", R"("input":"a","encoding_format":"int8")"}) {
+    EXPECT_FALSE(read(bad)) << bad;
+  }
 }
 
 TEST(OpenAiCompletionsTest, ReadsPromptsAndRefusesTokens) {

@@ -8,11 +8,6 @@
 namespace candor::dialect {
 namespace {
 
-template <typename... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-
 void append_bytes(std::string& out, const Text& bytes) {
   out += '[';
   bool first = true;
@@ -37,17 +32,7 @@ void append_token(std::string& out, const T& token) {
 // {"content":[...],"refusal":null}
 void append_chat_logprobs(std::string& out, const std::vector<TokenLogprob>& tokens) {
   out += R"({"content":[)";
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (i > 0) out += ',';
-    append_token(out, tokens[i]);
-    out += R"(,"top_logprobs":[)";
-    for (std::size_t k = 0; k < tokens[i].top.size(); ++k) {
-      if (k > 0) out += ',';
-      append_token(out, tokens[i].top[k]);
-      out += '}';
-    }
-    out += "]}";
-  }
+  append_token_logprobs(out, tokens);
   out += R"(],"refusal":null})";
 }
 
@@ -155,6 +140,8 @@ class Stream final : public AnswerWriter {
                      if (f.choice < finish_.size()) finish_[f.choice] = f.reason;
                    },
                    [&](const UsageReport& u) { usage_ = u.usage; },
+                   [](const EmbeddingResult&) {},
+                   [](const TokenCount&) {},
                },
                event);
   }
@@ -244,13 +231,14 @@ class Stream final : public AnswerWriter {
     open(d.choice, out);
     out += R"("delta":{"tool_calls":[{"index":)";
     append_number(out, d.index);
-    if (!d.id.empty()) {
-      out += R"(,"id":)";
-      json::append_string(out, d.id);
-      out += R"(,"type":"function")";
+    const bool first = !d.name.reveal().empty();
+    if (first) {
+      out += R"(,"id":")";
+      append_call_id(out, "call_", o_.exchange, d.choice, d.index);
+      out += R"(","type":"function")";
     }
     out += R"(,"function":{)";
-    if (!d.name.reveal().empty()) {
+    if (first) {
       out += R"("name":)";
       append_text(out, d.name);
       out += ',';
@@ -291,7 +279,7 @@ class Body final : public AnswerWriter {
       out += R"({"index":)";
       append_number(out, i);
       if (chat) {
-        chat_message(answer.choices[i], out);
+        chat_message(answer.choices[i], i, out);
       } else {
         completion(answer.choices[i], out);
       }
@@ -308,7 +296,7 @@ class Body final : public AnswerWriter {
   void fail(const ErrorInfo& error, std::string& out) override { append_openai_error(error, out); }
 
  private:
-  void chat_message(const Choice& choice, std::string& out) const {
+  void chat_message(const Choice& choice, std::size_t index, std::string& out) const {
     out += R"(,"message":{"role":"assistant","content":)";
     if (choice.content.reveal().empty() && !choice.tool_calls.empty()) {
       out += "null";
@@ -329,9 +317,9 @@ class Body final : public AnswerWriter {
       out += R"(,"tool_calls":[)";
       for (std::size_t k = 0; k < choice.tool_calls.size(); ++k) {
         const ToolCall& call = choice.tool_calls[k];
-        out += k > 0 ? R"(,{"id":)" : R"({"id":)";
-        json::append_string(out, call.id);
-        out += R"(,"type":"function","function":{"name":)";
+        out += k > 0 ? R"(,{"id":")" : R"({"id":")";
+        append_call_id(out, "call_", o_.exchange, index, k);
+        out += R"(","type":"function","function":{"name":)";
         append_text(out, call.name);
         out += R"(,"arguments":)";
         append_text(out, call.arguments);
@@ -363,6 +351,20 @@ class Body final : public AnswerWriter {
 };
 
 }  // namespace
+
+void append_token_logprobs(std::string& out, const std::vector<TokenLogprob>& tokens) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (i > 0) out += ',';
+    append_token(out, tokens[i]);
+    out += R"(,"top_logprobs":[)";
+    for (std::size_t k = 0; k < tokens[i].top.size(); ++k) {
+      if (k > 0) out += ',';
+      append_token(out, tokens[i].top[k]);
+      out += '}';
+    }
+    out += "]}";
+  }
+}
 
 std::unique_ptr<AnswerWriter> make_openai_writer(WriterOptions options) {
   if (options.stream) return std::make_unique<Stream>(std::move(options));

@@ -1,11 +1,14 @@
 #include "dialect/saved.h"
 
-#include <array>
+#include <cmath>
+#include <cstring>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "dialect/internal/dialects.h"
 #include "dialect/internal/request_reader.h"
+#include "dialect/internal/saved_parts.h"
 
 namespace candor::dialect {
 namespace {
@@ -31,6 +34,7 @@ ParseOptions lenient() {
   options.limits.max_stop_bytes = 65'536;
   options.limits.max_choices = 128;
   options.limits.max_prompts = 128;
+  options.limits.max_inputs = 1U << 20U;
   return options;
 }
 
@@ -125,17 +129,51 @@ Result<std::vector<json::Value>> read_objects(std::string_view bytes) {
   return out;
 }
 
+}  // namespace
+
+bool read_saved_vector(const json::Value& value, Answer& answer) {
+  std::vector<float> numbers;
+  if (const auto* text = value.if_string()) {
+    const auto bytes = from_base64({text->data(), text->size()});
+    if (!bytes || bytes->size() % sizeof(float) != 0) return false;
+    numbers.resize(bytes->size() / sizeof(float));
+    std::memcpy(numbers.data(), bytes->data(), bytes->size());
+  } else if (const json::Array* list = value.if_array()) {
+    for (const json::Value& item : *list) {
+      if (const auto* real = item.if_double()) {
+        if (!(std::abs(*real) < 1e30)) return false;
+        numbers.push_back(static_cast<float>(*real));
+      } else if (const auto* whole = item.if_int64()) {
+        numbers.push_back(static_cast<float>(*whole));
+      } else {
+        return false;
+      }
+    }
+  } else {
+    return false;
+  }
+  answer.embeddings.emplace_back(std::move(numbers));
+  return true;
+}
+
+namespace {
+
 std::vector<Api> likely_apis(std::string_view bytes) {
   const Result<json::Value> value = json::parse(bytes, saved_limits());
   const json::Object* object = value ? value->if_object() : nullptr;
   if (object == nullptr) return {Api::kOpenAiChat};
-  if (present(*object, "prompt") != nullptr && present(*object, "messages") == nullptr) {
-    return {Api::kOpenAiCompletions};
+  if (present(*object, "messages") == nullptr) {
+    if (present(*object, "prompt") != nullptr) {
+      return {Api::kOpenAiCompletions, Api::kOllamaGenerate};
+    }
+    if (present(*object, "input") != nullptr) {
+      return {Api::kOpenAiEmbeddings, Api::kOpenAiResponses, Api::kOllamaEmbed};
+    }
   }
   for (const std::string_view key : {"system", "stop_sequences", "thinking"}) {
     if (present(*object, key) != nullptr) return {Api::kAnthropicMessages, Api::kOpenAiChat};
   }
-  return {Api::kOpenAiChat, Api::kAnthropicMessages};
+  return {Api::kOpenAiChat, Api::kAnthropicMessages, Api::kOllamaChat};
 }
 
 }  // namespace
@@ -166,14 +204,23 @@ Result<SavedAnswer> read_saved_response(std::string_view bytes) {
     return fail(Code::kInvalidArgument,
                 "no response found: neither a JSON object nor lines that begin with 'data:'");
   }
-  for (const auto make : {openai_saved_reader, anthropic_saved_reader}) {
+  // Each refuses what is none of its own: their shapes have nothing in common.
+  for (const auto make : {openai_saved_reader, anthropic_saved_reader, responses_saved_reader,
+                          ollama_saved_reader, embeddings_saved_reader, token_count_saved_reader}) {
     const std::unique_ptr<SavedReader> reader = make();
     bool fits = true;
     for (const json::Value& object : objects) {
       fits = reader->add(object.get_object());
       if (!fits) break;
     }
-    if (fits) return reader->take();
+    if (!fits) continue;
+    SavedAnswer saved = reader->take();
+    if (!saved.consistent) {
+      return fail(Code::kInvalidArgument,
+                  "the file is not one answer: what its last event repeats differs from what came "
+                  "before");
+    }
+    return saved;
   }
   return fail(Code::kInvalidArgument,
               "the file is JSON, but not a response of any API that Candor serves");

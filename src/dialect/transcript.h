@@ -13,6 +13,12 @@ namespace candor::dialect {
 [[nodiscard]] Transcript request_transcript(const Exchange& exchange, std::string_view nonce = {});
 [[nodiscard]] Transcript answer_transcript(const Answer& answer);
 
+// Arguments of a tool call as transcripts hold them: "{}" when empty, in canonical form (RFC 8785)
+// when they are a JSON object, otherwise as they are.
+[[nodiscard]] std::string canonical_arguments(std::string_view arguments);
+// An embedding as transcripts hold it: base64 of its binary32 values, little-endian.
+[[nodiscard]] std::string embedding_text(const Embedding& embedding);
+
 // The `parameters` field alone: canonical JSON (RFC 8785). Also what an intent entry records.
 [[nodiscard]] std::string parameters_text(const Exchange& exchange);
 

@@ -37,9 +37,9 @@ TEST(TranscriptTest, S1_RequestsOfEachDialectGiveTheHandWrittenTranscripts) {
     ASSERT_TRUE(parsed) << parsed.error().message << body;
     EXPECT_EQ(plain(request_transcript(*parsed, item.at("nonce").as_string().c_str())),
               expected(item.at("transcript")));
-    const auto saved = read_saved_request(body);
+    const auto saved = read_saved_request(body, *api);
     ASSERT_TRUE(saved);
-    EXPECT_EQ(saved->api, *api);
+    EXPECT_EQ(plain(request_transcript(*saved)), plain(request_transcript(*parsed)));
   }
 }
 

@@ -4,8 +4,6 @@
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/ip/address.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -26,60 +24,35 @@ std::unexpected<Error> cannot_connect(const std::string& why) {
   return fail(Code::kUnavailable, "cannot connect to the engine: " + why);
 }
 
-template <typename Protocol>
-asio::awaitable<Result<StreamSocket>> connect(asio::any_io_executor executor,
-                                              typename Protocol::endpoint endpoint) {
-  typename Protocol::socket socket(executor);
-  boost::system::error_code ignored;
-  asio::steady_timer timer(executor, kConnectDeadline);
-  bool late = false;
-  timer.async_wait([&](boost::system::error_code error) {
-    if (error) return;
-    late = true;
-    socket.close(ignored);
-  });
-  const auto [error] = co_await socket.async_connect(endpoint, kAsTuple);
-  timer.cancel();
-  // The timer's handler holds references to this frame: let it run before the frame ends.
-  co_await asio::post(executor, asio::use_awaitable);
-  if (late) co_return fail(Code::kDeadlineExceeded, "connecting to the engine took too long");
-  if (error) co_return cannot_connect(error.message());
-  if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
-    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  }
-  socket.non_blocking(true, ignored);
-  co_return StreamSocket(std::move(socket));
-}
-
 class UnixDialer final : public Dialer {
  public:
   explicit UnixDialer(std::string path) : path_(std::move(path)) {}
-  asio::awaitable<Result<StreamSocket>> dial(asio::any_io_executor executor) override {
+  asio::awaitable<Result<Channel>> dial(asio::any_io_executor executor) override {
     if (path_.size() >= sizeof(sockaddr_un::sun_path)) {
       co_return fail(Code::kInvalidArgument, "the engine's socket path is too long");
     }
-    co_return co_await connect<asio::local::stream_protocol>(
-        std::move(executor), asio::local::stream_protocol::endpoint(path_));
+    asio::local::stream_protocol::socket socket(executor);
+    boost::system::error_code ignored;
+    asio::steady_timer timer(executor, kConnectDeadline);
+    bool late = false;
+    timer.async_wait([&](boost::system::error_code error) {
+      if (error) return;
+      late = true;
+      socket.close(ignored);
+    });
+    const auto [error] =
+        co_await socket.async_connect(asio::local::stream_protocol::endpoint(path_), kAsTuple);
+    timer.cancel();
+    // The timer's handler holds references to this frame: let it run before the frame ends.
+    co_await asio::post(executor, asio::use_awaitable);
+    if (late) co_return fail(Code::kDeadlineExceeded, "connecting to the engine took too long");
+    if (error) co_return cannot_connect(error.message());
+    socket.non_blocking(true, ignored);
+    co_return Channel{StreamSocket(std::move(socket)), nullptr};
   }
 
  private:
   std::string path_;
-};
-
-class TcpDialer final : public Dialer {
- public:
-  TcpDialer(std::string address, std::uint16_t port) : address_(std::move(address)), port_(port) {}
-  asio::awaitable<Result<StreamSocket>> dial(asio::any_io_executor executor) override {
-    boost::system::error_code error;
-    const auto address = asio::ip::make_address(address_, error);
-    if (error) co_return fail(Code::kInvalidArgument, "not a numeric address");
-    co_return co_await connect<asio::ip::tcp>(std::move(executor),
-                                              asio::ip::tcp::endpoint(address, port_));
-  }
-
- private:
-  std::string address_;
-  std::uint16_t port_;
 };
 
 // Sends one descriptor; the packet's byte means nothing.
@@ -107,7 +80,7 @@ bool pass_descriptor(int control, int descriptor) {
 class PassingDialer final : public Dialer {
  public:
   explicit PassingDialer(int control_fd) : control_(fcntl(control_fd, F_DUPFD_CLOEXEC, 0)) {}
-  asio::awaitable<Result<StreamSocket>> dial(asio::any_io_executor executor) override {
+  asio::awaitable<Result<Channel>> dial(asio::any_io_executor executor) override {
     int ends[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
       co_return cannot_connect(std::strerror(errno));
@@ -119,7 +92,7 @@ class PassingDialer final : public Dialer {
     theirs.native_non_blocking(false, ignored);
     ours.non_blocking(true, ignored);
     if (!pass_descriptor(control_.get(), ends[1])) co_return cannot_connect(std::strerror(errno));
-    co_return StreamSocket(std::move(ours));
+    co_return Channel{StreamSocket(std::move(ours)), nullptr};
   }
 
  private:
@@ -130,9 +103,6 @@ class PassingDialer final : public Dialer {
 
 std::shared_ptr<Dialer> unix_dialer(std::string path) {
   return std::make_shared<UnixDialer>(std::move(path));
-}
-std::shared_ptr<Dialer> tcp_dialer(std::string address, std::uint16_t port) {
-  return std::make_shared<TcpDialer>(std::move(address), port);
 }
 std::shared_ptr<Dialer> passing_dialer(int control_fd) {
   return std::make_shared<PassingDialer>(control_fd);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -21,7 +22,7 @@ using internal::AnswerHead;
 using internal::BodyDecoder;
 
 constexpr std::size_t kBufferBytes = 64U << 10U;
-constexpr std::chrono::milliseconds kTick{20};
+constexpr std::chrono::milliseconds kTick{100};  // each one wakes a processor that computes tokens
 constexpr int kMaxInterimAnswers = 8;
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 
@@ -42,7 +43,8 @@ Error cause_error(Cause cause) {
 }
 
 struct Connection {
-  explicit Connection(StreamSocket s) : socket(std::move(s)), buffer(kBufferBytes) {}
+  explicit Connection(Channel channel)
+      : socket(std::move(channel.socket)), tls(std::move(channel.tls)), buffer(kBufferBytes) {}
 
   void abort(Cause why) {
     if (cause == Cause::kNone) cause = why;
@@ -67,6 +69,7 @@ struct Connection {
       end -= begin;
       begin = 0;
     }
+    if (tls) co_return co_await read_tls();
     const auto [error, count] = co_await socket.async_read_some(
         asio::buffer(buffer.data() + end, buffer.size() - end), kAsTuple);
     if (cause != Cause::kNone) co_return std::unexpected(cause_error(cause));
@@ -75,15 +78,55 @@ struct Connection {
     end += count;
     co_return true;
   }
+  asio::awaitable<Result<bool>> read_tls() {
+    for (;;) {
+      const http::Io io = tls->read(std::span(buffer).subspan(end));
+      if (io.state == http::Io::State::kDone) {
+        end += io.bytes;
+        co_return true;
+      }
+      if (io.state == http::Io::State::kEnd) co_return false;
+      // An end that the peer has not said may be somebody else's cut.
+      if (io.state == http::Io::State::kBroken) co_return lost();
+      if (const auto waited = co_await wait(io); !waited) co_return lost();
+    }
+  }
+  // All of head and body, in order.
+  asio::awaitable<Result<void>> write_tls(std::string_view head, std::string_view body) {
+    for (std::string_view rest : {head, body}) {
+      while (!rest.empty()) {
+        const http::Io io = tls->write(rest);
+        if (io.state == http::Io::State::kDone) {
+          rest.remove_prefix(io.bytes);
+          continue;
+        }
+        if (io.state == http::Io::State::kBroken || io.state == http::Io::State::kEnd) {
+          co_return lost();
+        }
+        if (const auto waited = co_await wait(io); !waited) co_return lost();
+      }
+    }
+    co_return Result<void>();
+  }
+  asio::awaitable<Result<void>> wait(http::Io io) {
+    const auto [error] = co_await socket.async_wait(
+        io.state == http::Io::State::kWantRead ? StreamSocket::wait_read : StreamSocket::wait_write,
+        kAsTuple);
+    if (error || cause != Cause::kNone) co_return lost();
+    co_return Result<void>();
+  }
+  [[nodiscard]] std::unexpected<Error> lost() const { return std::unexpected(cause_error(cause)); }
 
   // Nothing to read, not closed: fit for another request.
   [[nodiscard]] bool is_quiet() {
+    if (tls) return tls->is_quiet();
     char byte = 0;
     return recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
            (errno == EAGAIN || errno == EWOULDBLOCK);
   }
 
   StreamSocket socket;
+  std::unique_ptr<http::TlsSession> tls;  // over socket, which outlives it
   std::vector<char> buffer;
   std::size_t begin = 0, end = 0;
   Cause cause = Cause::kNone;
@@ -157,9 +200,11 @@ struct EngineClient::Impl : std::enable_shared_from_this<EngineClient::Impl> {
 
   asio::awaitable<Result<void>> send(Connection& connection, const EngineRequest& request) {
     std::string head;
-    head.reserve(head_end.size() + request.method.size() + request.path.size() + 32);
-    head.append(request.method).append(" ").append(request.path).append(head_end);
-    head.append(std::to_string(request.body.size())).append("\r\n\r\n");
+    head.reserve(head_end.size() + request.method.size() + options.path_prefix.size() +
+                 request.path.size() + 32);
+    head.append(request.method).append(" ").append(options.path_prefix).append(request.path);
+    head.append(head_end).append(std::to_string(request.body.size())).append("\r\n\r\n");
+    if (connection.tls) co_return co_await connection.write_tls(head, request.body);
     std::array<asio::const_buffer, 2> parts = {asio::buffer(head), asio::buffer(request.body)};
     // Most requests fit the socket's buffer: one call, no wait.
     boost::system::error_code error;
@@ -319,8 +364,8 @@ asio::awaitable<Result<std::unique_ptr<EngineStream>>> EngineClient::open(Engine
     const Time now = std::chrono::steady_clock::now();
     ConnectionPtr connection = may_retry ? impl->take_idle(now) : nullptr;
     if (!connection) {
-      StreamSocket socket = CO_TRY(co_await impl->options.dialer->dial(impl->executor));
-      connection = std::make_unique<Connection>(std::move(socket));
+      Channel channel = CO_TRY(co_await impl->options.dialer->dial(impl->executor));
+      connection = std::make_unique<Connection>(std::move(channel));
       if (impl->closed) co_return std::unexpected(cause_error(Cause::kClientClosed));
     }
     connection->total_deadline = now + request.total_deadline;
@@ -338,6 +383,9 @@ asio::awaitable<Result<std::unique_ptr<EngineStream>>> EngineClient::open(Engine
       impl->unwatch(connection.get());
       const bool stale = connection->reused && silent && connection->cause == Cause::kNone;
       if (stale && may_retry) continue;
+      if (!silent && head.error().code() == Code::kUnavailable) {
+        co_return fail(Code::kInternal, "the engine's answer broke off in its head");
+      }
       co_return std::unexpected(std::move(head).error());
     }
     std::unique_ptr<EngineStream> stream =

@@ -9,7 +9,8 @@
 // Threads: an EngineClient and its streams belong to one executor that runs one handler at a time
 // (an io_context run by one thread, or a strand). A service with several threads makes one client
 // for each. Errors: kDeadlineExceeded (which deadline is in the message), kUnavailable (cannot
-// connect, connection lost before the end, client closed), kResourceExhausted (a bound was passed),
+// connect, connection lost before the end, client closed; from open(): no byte of an answer has
+// come), kResourceExhausted (a bound was passed),
 // kInternal (malformed HTTP or SSE), kCancelled. Messages never hold the engine's text.
 #pragma once
 
@@ -26,23 +27,35 @@
 
 #include "base/result.h"
 #include "base/sensitive.h"
+#include "engine/endpoint.h"
 #include "engine/sse_parser.h"
+#include "http/tls.h"
 
 namespace candor::engine {
 
 namespace asio = boost::asio;
 using StreamSocket = asio::generic::stream_protocol::socket;
 
-// How to get one connected stream socket to the engine.
+// A connected stream socket, and the TLS session over it if there is one.
+struct Channel {
+  StreamSocket socket;
+  std::unique_ptr<http::TlsSession> tls;
+};
+
+// How to get one connection to the engine.
 class Dialer {
  public:
   virtual ~Dialer() = default;
-  [[nodiscard]] virtual asio::awaitable<Result<StreamSocket>> dial(
-      asio::any_io_executor executor) = 0;
+  [[nodiscard]] virtual asio::awaitable<Result<Channel>> dial(asio::any_io_executor executor) = 0;
 };
 [[nodiscard]] std::shared_ptr<Dialer> unix_dialer(std::string path);
-// A numeric address; names are resolved by whoever configures upstreams, not here.
-[[nodiscard]] std::shared_ptr<Dialer> tcp_dialer(std::string address, std::uint16_t port);
+struct UpstreamDialOptions {
+  Endpoint endpoint;
+  std::shared_ptr<const http::TlsContext> tls = {};   // needed where endpoint.tls
+  std::optional<Endpoint> proxy = {};                 // by HTTP CONNECT
+  std::chrono::milliseconds connect_timeout{10'000};  // name, connection and handshake together
+};
+[[nodiscard]] std::shared_ptr<Dialer> upstream_dialer(UpstreamDialOptions options);
 // Makes a socket pair and passes one end with SCM_RIGHTS over a duplicate of control_fd. No one
 // else can connect: there is no address.
 [[nodiscard]] std::shared_ptr<Dialer> passing_dialer(int control_fd);
@@ -50,6 +63,7 @@ class Dialer {
 struct EngineClientOptions {
   std::shared_ptr<Dialer> dialer;
   std::string host = "engine";   // Host header
+  std::string path_prefix = {};  // before every request's path
   Sensitive<std::string> token;  // Authorization: Bearer; empty: none
   std::size_t max_idle_connections = 64;
   std::chrono::milliseconds max_idle_age{60'000};

@@ -57,7 +57,7 @@ class ScriptedEngine final : public Dialer {
   ~ScriptedEngine() override {
     for (auto& thread : threads_) thread.join();
   }
-  asio::awaitable<Result<StreamSocket>> dial(asio::any_io_executor executor) override {
+  asio::awaitable<Result<Channel>> dial(asio::any_io_executor executor) override {
     if (dials >= scripts_.size()) co_return fail(Code::kUnavailable, "no engine");
     int ends[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -68,7 +68,7 @@ class ScriptedEngine final : public Dialer {
     });
     asio::local::stream_protocol::socket socket(executor, asio::local::stream_protocol(), ends[0]);
     socket.non_blocking(true);
-    co_return StreamSocket(std::move(socket));
+    co_return Channel{StreamSocket(std::move(socket)), nullptr};
   }
   std::size_t dials = 0;
 

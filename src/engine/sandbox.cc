@@ -58,13 +58,36 @@ void drop_capabilities() {
   (void)syscall(SYS_capset, &header, data);
 }
 
+Result<void> lower_limit(__rlimit_resource what, rlim_t value, const char* name) {
+  rlimit limit{};
+  if (getrlimit(what, &limit) != 0) return std::unexpected(system_error(name));
+  value = std::min(value, limit.rlim_max);
+  limit = {.rlim_cur = value, .rlim_max = value};
+  if (setrlimit(what, &limit) != 0) return std::unexpected(system_error(name));
+  return {};
+}
+
+// Whether this process's user namespace is not the first one, whose map is the identity on all ids.
+bool in_user_namespace() {
+  char buffer[128] = {};
+  const int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const ssize_t got = read(fd, buffer, sizeof buffer - 1);
+  close(fd);
+  return got >= 0 && std::strstr(buffer, "4294967295") == nullptr;
+}
+
 Result<void> set_limits(const SealRequest& request) {
-  const rlimit none{.rlim_cur = 0, .rlim_max = 0};
-  if (setrlimit(RLIMIT_CORE, &none) != 0) return std::unexpected(system_error("RLIMIT_CORE"));
+  TRY(lower_limit(RLIMIT_CORE, 0, "RLIMIT_CORE"));
+  TRY(lower_limit(RLIMIT_FSIZE, 0, "RLIMIT_FSIZE"));
+  TRY(lower_limit(RLIMIT_MSGQUEUE, 0, "RLIMIT_MSGQUEUE"));
+  TRY(lower_limit(RLIMIT_NOFILE, 1'024, "RLIMIT_NOFILE"));
+  TRY(lower_limit(RLIMIT_STACK, 64U << 20U, "RLIMIT_STACK"));
   if (request.data_limit_bytes > 0) {
-    const rlimit data{.rlim_cur = request.data_limit_bytes, .rlim_max = request.data_limit_bytes};
-    if (setrlimit(RLIMIT_DATA, &data) != 0) return std::unexpected(system_error("RLIMIT_DATA"));
+    TRY(lower_limit(RLIMIT_DATA, request.data_limit_bytes, "RLIMIT_DATA"));
   }
+  // Elsewhere it would count all processes of this user.
+  if (in_user_namespace()) TRY(lower_limit(RLIMIT_NPROC, kMaxThreads, "RLIMIT_NPROC"));
   return {};
 }
 
@@ -83,17 +106,20 @@ Result<SandboxGrants> seal(const SealRequest& request) {
   grants.empty_environment = environ == nullptr || *environ == nullptr;
   grants.scheduling = scheduling_name();
   const int status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-  TRY(set_limits(request));
-  drop_capabilities();
-  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  const bool counted_apart = in_user_namespace();
+  const Mechanisms& use = request.mechanisms;
+  if (use.limits) TRY(set_limits(request));
+  if (use.privileges) {
+    drop_capabilities();
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  }
   // After every change of credentials, which would clear it.
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+  if ((use.privileges || use.seccomp || use.landlock) &&
+      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return std::unexpected(system_error("no_new_privs"));
   }
-  if (request.use_landlock) {
-    TRY(internal::restrict_files(request, grants));
-  }
+  if (use.landlock) TRY(internal::restrict_files(request, grants));
 
   int death_signal = 0;
   (void)prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
@@ -104,10 +130,11 @@ Result<SandboxGrants> seal(const SealRequest& request) {
   if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_max != RLIM_INFINITY) {
     grants.data_limit_bytes = limit.rlim_max;
   }
-
-  if (request.use_seccomp) {
-    TRY(internal::install_filter(request));
+  if (counted_apart && getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_max <= kMaxThreads) {
+    grants.thread_limit = limit.rlim_max;
   }
+
+  if (use.seccomp) TRY(internal::install_filter(request));
   // Measured after the filter stands: a call that would give EBADF gives the filter's EPERM.
   errno = 0;
   const bool refused = syscall(SYS_connect, -1, nullptr, 0) == -1 && errno == EPERM;
@@ -150,6 +177,7 @@ std::string to_json(const SandboxGrants& g) {
   flag("pid_namespace", g.pid_namespace);
   out.append("\"scheduling\":\"").append(g.scheduling).append("\",");
   flag("seccomp_filter", g.seccomp_filter);
+  number("thread_limit", g.thread_limit);
   flag("user_namespace", g.user_namespace);
   out.back() = '}';
   return out;
@@ -180,6 +208,7 @@ std::string describe(const SandboxGrants& g) {
   note(g.ipc_namespace, "IPC namespace");
   note(g.parent_death_signal, "ends with its parent");
   note(g.data_limit_bytes > 0, "memory limit");
+  note(g.thread_limit > 0, "thread limit");
   std::string out = g.confined() ? "confined: " : "NOT CONFINED: ";
   out.append(granted.empty() ? "nothing granted" : granted);
   if (!absent.empty()) out.append("; not granted: ").append(absent);

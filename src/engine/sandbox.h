@@ -34,6 +34,7 @@ struct SandboxGrants {
   bool user_namespace = false;
   bool parent_death_signal = false;
   std::uint64_t data_limit_bytes = 0;  // RLIMIT_DATA; 0: none
+  std::uint64_t thread_limit = 0;      // RLIMIT_NPROC, counted in a user namespace; 0: none
   std::string scheduling;              // "idle", "batch" or "other", as sched_getscheduler says
 
   [[nodiscard]] bool confined() const noexcept {
@@ -49,6 +50,19 @@ struct SandboxGrants {
 // ...".
 [[nodiscard]] std::string describe(const SandboxGrants& grants);
 
+// Threads of one engine. The limit holds where a user namespace counts them apart; elsewhere the
+// monitor ends an engine that has more.
+inline constexpr std::uint64_t kMaxThreads = 2'048;
+
+// Each can be left out, so that the escape tests see every mechanism alone. All on in production.
+// no_new_privs goes with whichever of seccomp and Landlock is on: they need it.
+struct Mechanisms {
+  bool seccomp = true;
+  bool landlock = true;
+  bool limits = true;      // resource limits
+  bool privileges = true;  // no capabilities, not dumpable, no_new_privs
+};
+
 enum class FilterKind : std::uint8_t {
   kSealed,   // the program is already running: no execve, no new sockets, no executable mappings
   kForeign,  // set before execve of a foreign llama-server: execve, and Unix listeners, are allowed
@@ -62,9 +76,7 @@ struct SealRequest {
   int writable_folder_fd = -1;  // kForeign only: the private folder of its socket
   int control_fd = -1;          // the one descriptor on which recvmsg may take connections
   std::uint64_t data_limit_bytes = 0;
-  // Each mechanism alone, for the escape tests. All on in production.
-  bool use_seccomp = true;
-  bool use_landlock = true;
+  Mechanisms mechanisms{};
 };
 
 // Seals this process and measures. Fails only where a mechanism that the kernel has could not be

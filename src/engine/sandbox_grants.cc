@@ -11,14 +11,16 @@ Result<SandboxGrants> grants_from_json(std::string_view text) {
       in, {"data_limit_bytes", "empty_environment", "ipc_namespace", "landlock_abi", "landlock_net",
            "landlock_scope", "mount_namespace", "network_namespace", "no_capabilities", "no_core",
            "no_new_privs", "not_dumpable", "parent_death_signal", "pid_namespace", "scheduling",
-           "seccomp_filter", "user_namespace"}));
+           "seccomp_filter", "thread_limit", "user_namespace"}));
   SandboxGrants g;
   const std::int64_t limit = TRY(json::get_int(in, "data_limit_bytes"));
   const std::int64_t abi = TRY(json::get_int(in, "landlock_abi"));
-  if (limit < 0 || abi < 0 || abi > 1'000) {
+  const std::int64_t threads = TRY(json::get_int(in, "thread_limit"));
+  if (limit < 0 || threads < 0 || abi < 0 || abi > 1'000) {
     return fail(Code::kInvalidArgument, "grants: a number is out of range");
   }
   g.data_limit_bytes = static_cast<std::uint64_t>(limit);
+  g.thread_limit = static_cast<std::uint64_t>(threads);
   g.landlock_abi = static_cast<int>(abi);
   const std::string_view scheduling = TRY(json::get_string(in, "scheduling"));
   if (scheduling != "idle" && scheduling != "batch" && scheduling != "other") {

@@ -47,6 +47,9 @@ Result<void> check_models(const std::vector<ModelConfig>& models) {
     if (m.slots < 1 || m.slots > 256 || m.context_tokens < 0 || m.threads < 0) {
       return fail(Code::kInvalidArgument, "model '" + m.name + "': slots must be 1 to 256");
     }
+    if (m.adapters.size() > 16) {
+      return fail(Code::kInvalidArgument, "model '" + m.name + "': at most 16 adapters");
+    }
     TRY(check_extra_flags(m.extra_flags));
   }
   return {};
@@ -63,6 +66,7 @@ std::string_view to_string(UnloadReason reason) noexcept {
     case UnloadReason::kExited: return "exited";
     case UnloadReason::kHung: return "hung";
     case UnloadReason::kModelChanged: return "model_changed";
+    case UnloadReason::kExhausted: return "exhausted";
   }
   return "exited";
 }
@@ -237,7 +241,9 @@ Result<std::unique_ptr<EngineSupervisor>> EngineSupervisor::open(asio::any_io_ex
   if (options.foreign_engine) {
     launch = TRY(internal::open_program(options.inspect_binary.parent_path() / "candor-launch"));
   }
-  EngineIdentity identity = TRY(internal::identify_engine(engine, options.engine_manifest));
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  EngineIdentity identity = TRY(
+      internal::identify_engine(engine, options.engine_manifest, internal::cpu_features(cpuinfo)));
   auto impl = std::make_shared<Impl>(std::move(executor), std::move(options), observer,
                                      std::move(engine), std::move(inspect), std::move(launch));
   impl->identity_ = std::move(identity);

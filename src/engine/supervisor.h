@@ -47,6 +47,7 @@ struct ModelConfig {
   std::uint64_t memory_bytes = 0;          // for the budget; 0: file size and estimated context
   bool pinned = false;                     // never evicted
   std::optional<Digest> weights{};         // refuse the file unless it has this SHA-256
+  std::vector<Path> adapters{};            // LoRA adapters, GGUF files, at scale 1
   Path chat_template{};                    // a file that replaces the model's own; empty: none
   std::vector<std::string> extra_flags{};  // llama-server flags of a short list; recorded
   bool operator==(const ModelConfig&) const = default;
@@ -134,6 +135,7 @@ enum class UnloadReason : std::uint8_t {
   kExited,        // the engine ended by itself: crash or kill
   kHung,          // no answer from its main loop, or a stream stalled
   kModelChanged,  // someone opened the model file for writing (S12)
+  kExhausted,     // more threads than an engine may have
 };
 [[nodiscard]] std::string_view to_string(UnloadReason reason) noexcept;
 

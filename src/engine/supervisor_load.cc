@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <numeric>
 #include <thread>
 
 #include <boost/asio/as_tuple.hpp>
@@ -111,7 +112,7 @@ asio::awaitable<void> EngineSupervisor::Impl::load(std::string name) {
     entry->instance.reset();
     entry->reserved_bytes = 0;
     ++entry->failures_in_row;
-    const auto delay = restart_delay(entry->failures_in_row);
+    const auto delay = restart_delay(options_, entry->failures_in_row);
     entry->state = ModelState::kBackoff;
     entry->retry_at = std::chrono::steady_clock::now() + delay;
     entry->last_code = built.error().code();
@@ -139,10 +140,19 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
       .max_memory_copy = options_.store_folder.empty() ? budget_ / 4 : 0};
   ModelFile file = CO_TRY(
       co_await blocking([&] { return ModelFile::open(config.path, file_options, digests_); }));
-  const int model_fd = file.fd();
-  if (config.weights && *config.weights != file.digest()) {
+  std::vector<ModelFile> files;
+  files.push_back(std::move(file));
+  for (const Path& path : config.adapters) {
+    auto adapter = co_await blocking([&] { return ModelFile::open(path, file_options, digests_); });
+    if (!adapter) {
+      co_return std::unexpected(std::move(adapter).error().with_context("adapter"));
+    }
+    files.push_back(*std::move(adapter));
+  }
+  const int model_fd = files.front().fd();
+  if (config.weights && *config.weights != files.front().digest()) {
     co_return fail(Code::kFailedPrecondition,
-                   "model '" + name + "' has the SHA-256 " + to_hex(file.digest()) +
+                   "model '" + name + "' has the SHA-256 " + to_hex(files.front().digest()) +
                        ", not the one of its sha256 in candor.toml; nothing of it was loaded");
   }
   std::optional<std::string> chat_template;
@@ -172,9 +182,12 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   if (chat_template) {
     shape.flags.insert(shape.flags.end(), {"--jinja", "--chat-template", *chat_template});
   }
+  const std::uint64_t file_bytes = std::accumulate(
+      files.begin(), files.end(), std::uint64_t{0},
+      [](std::uint64_t sum, const ModelFile& one) { return sum + one.size_bytes(); });
   const std::uint64_t memory =
       config.memory_bytes != 0 ? config.memory_bytes
-                               : estimate_memory(summary, file.size_bytes(),
+                               : estimate_memory(summary, file_bytes,
                                                  static_cast<std::uint64_t>(shape.context_tokens) *
                                                      static_cast<std::uint64_t>(config.slots));
   detail("waiting for memory");
@@ -187,15 +200,15 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
 
   detail("starting the engine");
   // Repacked weights and activations come on top of what the budget counts; threads' stacks too.
-  const internal::EngineStart start{
-      .model_fd = model_fd,
-      .flags = shape.flags,
-      .data_limit_bytes = 2 * file.size_bytes() + memory + 6'144 * kMiB,
-      .deadline = 10s};
+  internal::EngineStart start{.model_fd = model_fd,
+                              .flags = shape.flags,
+                              .data_limit_bytes = 2 * file_bytes + memory + 6'144 * kMiB,
+                              .deadline = 10s};
+  for (std::size_t i = 1; i < files.size(); ++i) start.adapter_fds.push_back(files[i].fd());
   internal::StartedEngine started =
       CO_TRY(co_await blocking([&] { return launcher_.start(start); }));
   const SandboxGrants grants = started.grants;
-  auto instance = std::make_shared<EngineInstance>(strand_, std::move(started), std::move(file));
+  auto instance = std::make_shared<EngineInstance>(strand_, std::move(started), std::move(files));
   instance->exit_watch.assign(fcntl(instance->process.child.pidfd.get(), F_DUPFD_CLOEXEC, 0));
   instance->errors.assign(instance->process.errors.release());
   spawn(watch_exit(name, instance));
@@ -224,12 +237,15 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   LoadedModel& facts = *instance->model;
   facts.name = name;
   facts.load_id = to_hex(make_id(system_random()));
-  facts.weights = instance->file.digest();
-  facts.weights_bytes = instance->file.size_bytes();
+  facts.weights = instance->files.front().digest();
+  facts.weights_bytes = instance->files.front().size_bytes();
+  for (std::size_t i = 1; i < instance->files.size(); ++i) {
+    facts.adapters.push_back(instance->files[i].digest());
+  }
   facts.chat_template =
       chat_template ? crypto::sha256(as_bytes(*chat_template)) : summary.chat_template_digest;
   facts.engine = identity_;
-  facts.guard = instance->file.guard();
+  facts.guard = instance->files.front().guard();
   facts.grants = grants;
   facts.metadata = summary;
   facts.slots = config.slots;
@@ -264,7 +280,8 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
     const UnloadReason reason = *instance->reason;
     co_await observer_.on_unload(
         {.model = instance->model, .reason = reason, .exit_code = instance->exit_code});
-    co_return fail(Code::kUnavailable, explain_exit(instance->error_ring, instance->exit_code));
+    co_return fail(Code::kUnavailable,
+                   explain_exit(instance->error_ring.text(), instance->exit_code));
   }
   log_info("engine.ready", {{"model", Label(name)},
                             {"pid", static_cast<std::int64_t>(instance->process.child.pid)},
@@ -344,8 +361,12 @@ asio::awaitable<Result<void>> EngineSupervisor::Impl::wait_ready(
   const SteadyTime deadline = std::chrono::steady_clock::now() + options_.load_deadline;
   for (;;) {
     if (instance->exited) {
+      if (instance->reason == UnloadReason::kExhausted) {
+        co_return fail(Code::kFailedPrecondition,
+                       "the engine started more threads than it may and was ended");
+      }
       // llama.cpp logs from a thread of its own, so its reason can be lost with the process.
-      const std::string why = explain_exit(instance->error_ring, instance->exit_code);
+      const std::string why = explain_exit(instance->error_ring.text(), instance->exit_code);
       co_return fail(Code::kFailedPrecondition,
                      why.starts_with(kEndedWithCode)
                          ? why + " while it loaded the model file (damaged or not supported)"

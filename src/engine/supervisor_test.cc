@@ -327,6 +327,39 @@ TEST_F(SupervisorTest, AKilledEngineIsStartedAgainAfterADelay) {
   });
 }
 
+TEST_F(SupervisorTest, A6_TheDelayGrowsWithEachCrash) {
+  options_.restart_delay_min = 300ms;
+  options_.restart_delay_max = 5'000ms;
+  std::vector<std::chrono::milliseconds> waits;
+  run([&](EngineSupervisor& s) -> asio::awaitable<void> {
+    for (std::size_t round = 1; round <= 3; ++round) {
+      EXPECT_OK(co_await s.acquire("tiny", soon()));  // restarts by itself
+      send_signal(s, SIGKILL);
+      EXPECT_TRUE(co_await eventually([&] { return s.status()[0].crashes == round; }));
+      EXPECT_EQ(s.status()[0].state, ModelState::kBackoff);
+      waits.push_back(s.status()[0].retry_in);
+    }
+  });
+  ASSERT_EQ(waits.size(), 3U);
+  EXPECT_GT(waits[1], waits[0]);
+  EXPECT_GT(waits[2], waits[1]);
+  EXPECT_GT(waits[2], 600ms);
+  EXPECT_LE(waits[2], 1'200ms);
+}
+
+// Root's threads are counted by no limit; candor-escape stands in for an engine that makes 4,096.
+TEST_F(SupervisorTest, S10_AnEngineThatMakesTooManyThreadsIsEnded) {
+  if (geteuid() != 0) GTEST_SKIP() << "elsewhere the kernel counts them: EscapeTest, threads";
+  add_model("threads");
+  options_.engine_binary = CANDOR_ESCAPE_PROGRAM;
+  options_.kernel_probe = false;
+  run([&](EngineSupervisor& s) -> asio::awaitable<void> {
+    const auto model = co_await s.load("threads");
+    EXPECT_THAT(model, HasCode(Code::kFailedPrecondition));
+    if (!model) EXPECT_THAT(model.error().message(), HasSubstr("more threads than it may"));
+  });
+}
+
 TEST_F(SupervisorTest, AnEngineThatHangsIsEnded) {
   options_.probe_every = 30ms;
   options_.probe_deadline = 200ms;

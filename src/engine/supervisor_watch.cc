@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -19,10 +21,18 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
-constexpr auto kLeasePoll = 25ms;
-constexpr std::size_t kErrorRing = 16U << 10U;
+constexpr auto kLeasePoll = 100ms;  // the writer waits meanwhile, the kernel sees to that
+constexpr auto kThreadPoll = 1s;
 constexpr int kMaxAutomaticRestarts = 5;
 constexpr auto kHealthyAfter = 60s;  // an engine that lived so long starts with a clean record
+
+std::uint64_t thread_count(int pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("Threads:")) return std::strtoull(line.c_str() + 8, nullptr, 10);
+  }
+  return 0;
+}
 
 }  // namespace
 
@@ -42,9 +52,9 @@ asio::awaitable<void> EngineSupervisor::Impl::pause(std::chrono::milliseconds ti
   co_await timer.async_wait(kAsTuple);
 }
 
-std::chrono::milliseconds EngineSupervisor::Impl::restart_delay(int failures_in_row) const {
-  const auto doubled = options_.restart_delay_min * (1 << std::clamp(failures_in_row - 1, 0, 16));
-  return std::min<std::chrono::milliseconds>(doubled, options_.restart_delay_max);
+std::chrono::milliseconds restart_delay(const SupervisorOptions& options, int failures_in_row) {
+  const auto doubled = options.restart_delay_min * (1 << std::clamp(failures_in_row - 1, 0, 16));
+  return std::min<std::chrono::milliseconds>(doubled, options.restart_delay_max);
 }
 
 void EngineSupervisor::Impl::kill_now(EngineInstance& instance, UnloadReason reason) {
@@ -101,17 +111,6 @@ asio::awaitable<void> EngineSupervisor::Impl::unload(std::string name, UnloadRea
   }
 }
 
-namespace {
-
-void keep_words(EngineInstance& instance, std::string_view words) {
-  instance.error_ring.append(words);
-  if (instance.error_ring.size() > kErrorRing) {
-    instance.error_ring.erase(0, instance.error_ring.size() - kErrorRing / 2);
-  }
-}
-
-}  // namespace
-
 asio::awaitable<void> EngineSupervisor::Impl::watch_errors(
     std::shared_ptr<EngineInstance> instance) {
   std::array<char, 4'096> buffer;
@@ -119,7 +118,7 @@ asio::awaitable<void> EngineSupervisor::Impl::watch_errors(
     const auto [error, count] =
         co_await instance->errors.async_read_some(asio::buffer(buffer), kAsTuple);
     if (error) co_return;
-    keep_words(*instance, {buffer.data(), count});
+    instance->error_ring.append({buffer.data(), count});
   }
 }
 
@@ -130,7 +129,7 @@ void EngineSupervisor::Impl::take_last_words(EngineInstance& instance) {
   instance.errors.non_blocking(true, error);
   while (!error) {
     const std::size_t count = instance.errors.read_some(asio::buffer(buffer), error);
-    keep_words(instance, {buffer.data(), count});
+    instance.error_ring.append({buffer.data(), count});
   }
 }
 
@@ -146,16 +145,26 @@ bool EngineSupervisor::Impl::is_idle(const EngineInstance& instance, SteadyTime 
 asio::awaitable<void> EngineSupervisor::Impl::watch_health(
     std::shared_ptr<EngineInstance> instance) {
   SteadyTime next_probe = std::chrono::steady_clock::now() + options_.probe_every;
+  SteadyTime next_count{};
   while (!instance->exited) {
     // S12: someone waits to write to the model file. The engine ends first, then the file is let go
     // (watch_exit), so no byte of changed weights is ever read.
-    if (instance->file.broken()) {
+    if (std::ranges::any_of(instance->files, &ModelFile::broken)) {
       log_warning("engine.model_file_opened_for_writing",
                   {{"model", Label(instance->model->name)}});
       kill_now(*instance, UnloadReason::kModelChanged);
       co_return;
     }
     const SteadyTime now = std::chrono::steady_clock::now();
+    // Where no user namespace counts its threads, nobody but us does.
+    if (now >= next_count) {
+      next_count = now + kThreadPoll;
+      if (thread_count(instance->process.child.pid) > kMaxThreads) {
+        log_error("engine.too_many_threads", {{"model", Label(instance->model->name)}});
+        kill_now(*instance, UnloadReason::kExhausted);
+        co_return;
+      }
+    }
     const bool due = now >= next_probe || instance->stalled.exchange(false);
     if (due && instance->alive && !instance->probing && instance->observed) {
       instance->probing = true;
@@ -198,12 +207,13 @@ asio::awaitable<void> EngineSupervisor::Impl::watch_exit(std::string name,
   instance->reason = reason;
   if (!instance->process.socket_path.empty()) (void)unlink(instance->process.socket_path.c_str());
   // No process maps the file any more: whoever waits to write may go on.
-  instance->file.release();
+  for (ModelFile& file : instance->files) file.release();
   if (!instance->observed) co_return;  // build() reports the failure
 
   log_info("engine.ended", {{"model", Label(name)},
                             {"reason", Label(to_string(reason))},
-                            {"exit_code", instance->exit_code}});
+                            {"exit_code", instance->exit_code},
+                            {"stderr_bytes", instance->error_ring.total_bytes()}});
   co_await observer_.on_unload(
       {.model = instance->model, .reason = reason, .exit_code = instance->exit_code});
   const std::lock_guard lock(mutex_);
@@ -225,15 +235,16 @@ asio::awaitable<void> EngineSupervisor::Impl::watch_exit(std::string name,
   ++entry->crashes;
   if (now - instance->ready_since > kHealthyAfter) entry->failures_in_row = 0;
   ++entry->failures_in_row;
-  const auto delay = restart_delay(entry->failures_in_row);
+  const auto delay = restart_delay(options_, entry->failures_in_row);
   entry->state = ModelState::kBackoff;
   entry->retry_at = now + delay;
   entry->last_code = Code::kUnavailable;
   entry->detail = reason == UnloadReason::kModelChanged
                       ? "its file was opened for writing; it will be verified again"
-                  : reason == UnloadReason::kHung
-                      ? "the engine hung and was ended"
-                      : explain_exit(instance->error_ring, instance->exit_code);
+                  : reason == UnloadReason::kHung ? "the engine hung and was ended"
+                  : reason == UnloadReason::kExhausted
+                      ? "the engine started more threads than it may and was ended"
+                      : explain_exit(instance->error_ring.text(), instance->exit_code);
   if (entry->failures_in_row <= kMaxAutomaticRestarts) {
     entry->restart_scheduled = true;
     spawn(restart_later(name, entry->retry_at));

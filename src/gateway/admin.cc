@@ -206,15 +206,26 @@ Task<Result<std::uint64_t>> Admin::record(const Request& request, std::string ve
   if (reason.size() > kMaxReason || !is_utf8(reason)) {
     co_return fail(Code::kInvalidArgument, "a reason is UTF-8 text of at most 4,096 bytes");
   }
+  co_return co_await append_act(request.actor, std::move(verb), std::move(object),
+                                std::move(reason), "done");
+}
+
+Task<Result<std::uint64_t>> Admin::note(std::string verb, std::string object, std::string result) {
+  co_return co_await append_act({}, std::move(verb), std::move(object), {}, std::move(result));
+}
+
+Task<Result<std::uint64_t>> Admin::append_act(store::Subject actor, std::string verb,
+                                              std::string object, std::string reason,
+                                              std::string result) {
   ledger::Admin entry;
   entry.at = services_.stamp();
   entry.act = make_id(services_.random);
   entry.verb = std::move(verb);
-  entry.actor = request.actor.pseudonym;
+  entry.actor = actor.pseudonym;
   entry.object = std::move(object);
-  entry.result = "done";
+  entry.result = std::move(result);
   auto note = co_await off_thread(services_.workers, [&, act = entry.act] {
-    return store::seal_reason(services_.keys, act, request.actor.id, reason);
+    return store::seal_reason(services_.keys, act, actor.id, reason);
   });
   if (!note) co_return std::unexpected(note.error());
   entry.reason = note->commitment;
@@ -430,7 +441,8 @@ Task<Result<json::Value>> Admin::exchange(Request& request) {
 // The subject's name for what a person typed: "key:<id>", "uid:<n>", a key's id or name, or a user
 // of this machine. Blocks.
 Result<std::string> Admin::subject_name(const std::string& typed) {
-  if (typed.starts_with("key:") || typed.starts_with("uid:")) return typed;
+  if (typed.starts_with("key:") || typed.starts_with("uid:") || typed.starts_with("cert:"))
+    return typed;
   std::string found;
   for (const store::ApiKey& key : TRY(store_.state().list_api_keys())) {
     if (key.id == typed) return "key:" + key.id;

@@ -45,6 +45,9 @@ class Admin final : public http::Handler {
                                     std::string_view reason) override;
   // A reload with its entry; also SIGHUP's (then without an actor).
   [[nodiscard]] Task<Result<json::Object>> reload(std::string actor_name);
+  // An `admin` entry for what the server did by itself, so without an actor; its index.
+  [[nodiscard]] Task<Result<std::uint64_t>> note(std::string verb, std::string object,
+                                                 std::string result);
 
  private:
   struct Request;  // what a verb gets
@@ -57,6 +60,9 @@ class Admin final : public http::Handler {
   // The entry of one act; its index.
   [[nodiscard]] Task<Result<std::uint64_t>> record(const Request& request, std::string verb,
                                                    std::string object, std::string reason);
+  [[nodiscard]] Task<Result<std::uint64_t>> append_act(store::Subject actor, std::string verb,
+                                                       std::string object, std::string reason,
+                                                       std::string result);
 
   [[nodiscard]] Task<Result<json::Value>> status(Request& request);
   [[nodiscard]] Task<Result<json::Value>> models(Request& request);
@@ -83,8 +89,8 @@ class Admin final : public http::Handler {
 };
 
 // Promises and their state for `candor doctor`, from what is in force now (admin_status.cc).
-[[nodiscard]] json::Array promise_states(std::string_view mode, bool has_upstreams, bool confined,
-                                         bool sealed, bool ledger_ok);
+[[nodiscard]] json::Array promise_states(std::string_view mode, bool has_upstreams, bool declared,
+                                         bool confined, bool sealed, bool ledger_ok);
 [[nodiscard]] json::Object model_status_json(const engine::ModelStatus& status);
 
 }  // namespace candor::gateway

@@ -44,8 +44,8 @@ json::Object model_status_json(const engine::ModelStatus& status) {
   return out;
 }
 
-json::Array promise_states(std::string_view mode, bool has_upstreams, bool confined, bool sealed,
-                           bool ledger_ok) {
+json::Array promise_states(std::string_view mode, bool has_upstreams, bool declared, bool confined,
+                           bool sealed, bool ledger_ok) {
   const bool service = mode == "service";
   json::Array out;
   const auto add = [&out](std::string_view id, std::string_view state, std::string_view why) {
@@ -78,8 +78,9 @@ json::Array promise_states(std::string_view mode, bool has_upstreams, bool confi
       has_upstreams ? "upstream engines run outside of our sandbox"
       : confined    ? "every loaded engine is confined, as measured"
                     : "an engine without its sandbox was allowed by the configuration");
-  add("P7", has_upstreams ? "limited" : "held",
+  add("P7", has_upstreams || declared ? "limited" : "held",
       has_upstreams ? "models of upstream engines are declared, not measured"
+      : declared    ? "an engine that Candor did not build is declared, not measured"
                     : "weights, template and engine are hashed before they run");
   add("P8", "held", "a stage that cannot do its work refuses");
   add("P9", "held", "each refusal says what to do");
@@ -115,10 +116,14 @@ Task<Result<json::Value>> Admin::status(Request& /*request*/) {
   out["content"] = std::move(content);
 
   bool confined = true;
+  bool declared = false;
   json::Array models;
   if (supervisor_ != nullptr) {
     for (const engine::ModelStatus& model : supervisor_->status()) {
       if (model.loaded && !model.loaded->grants.confined()) confined = false;
+      if (model.loaded && model.loaded->provenance == engine::Provenance::kDeclared) {
+        declared = true;
+      }
       models.emplace_back(model_status_json(model));
     }
     json::Object engine;
@@ -133,7 +138,7 @@ Task<Result<json::Value>> Admin::status(Request& /*request*/) {
       upstreams != nullptr && upstreams->is_array() && !upstreams->as_array().empty();
   const std::string run_mode =
       out.contains("mode") ? std::string(out["mode"].as_string()) : std::string("own_user");
-  out["promises"] = promise_states(run_mode, has_upstreams, confined,
+  out["promises"] = promise_states(run_mode, has_upstreams, declared, confined,
                                    mode == store::ContentMode::kSealed, health.has_value());
   out["inflight"] = services_.metrics.inflight;
   out["draining"] = services_.draining;

@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 
+#include "crypto/hash.h"
 #include "gateway/internal/stages.h"
 #include "gateway/session.h"
 
@@ -24,6 +25,10 @@ class EngineStage final : public Stage {
     options.id_slot = s.place.id_slot;
     options.cache_prompt = false;  // S9: no reuse across exchanges in this version
     options.stream = s.received.stream;
+    options.extensions = s.place.kind == UpstreamKind::kLlamaCpp
+                             ? dialect::EngineRequestOptions::Extensions::kLlama
+                             : dialect::EngineRequestOptions::Extensions::kNone;
+    if (s.place.kind == UpstreamKind::kVllm) options.cache_salt = cache_salt(s);
     engine::EngineRequest request;
     if (s.place.engine_model.empty()) {
       dialect::EngineCall call = dialect::build_engine_request(s.forwarded, options);
@@ -55,7 +60,7 @@ class EngineStage final : public Stage {
       if (!s.intent->result) s.intent->on_failure = cancel;
       try {
         opened = co_await http::asio::co_spawn(
-            s.services.io, s.place.client->open(std::move(request)),
+            s.services.io, s.place.open(std::move(request)),
             http::asio::bind_cancellation_slot(s.open_cancel.slot(), http::asio::use_awaitable));
       } catch (const boost::system::system_error& error) {
         // An awaitable that was cancelled throws operation_aborted at its next wait.
@@ -90,6 +95,12 @@ class EngineStage final : public Stage {
   }
 
  private:
+  // One for each caller and run, of which the upstream learns nothing about the caller (S9).
+  static std::string cache_salt(const Session& s) {
+    return to_hex(
+        crypto::sha256({as_bytes("candor/v1/cache-salt"), as_bytes(s.place.cache_salt_key),
+                        as_bytes(s.subject.pseudonym)}));
+  }
   static void refuse(Session& s, Code code) {
     if (!s.place.alive()) {
       return s.refuse(make_error(ErrorKind::kUnavailable,

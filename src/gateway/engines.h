@@ -3,10 +3,10 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +14,8 @@
 #include "engine/engine_client.h"
 #include "engine/supervisor.h"
 #include "gateway/acks.h"
+#include "gateway/fair_queue.h"
+#include "gateway/upstream_pool.h"
 #include "ledger/entry.h"
 
 namespace candor::gateway {
@@ -26,38 +28,40 @@ struct Placement {
   bool repeatable = false;  // one slot, no cache: equal re-execution is promised (A7)
   bool upstream = false;
   std::string engine_model;  // what the upstream calls it; empty: nothing is sent
-  std::shared_ptr<engine::EngineClient> client;
-  engine::ModelLease lease;  // empty for upstreams
+  UpstreamKind kind = UpstreamKind::kLlamaCpp;
+  std::string cache_salt_key;                    // kVllm; of this run
+  std::shared_ptr<UpstreamPool> pool;            // upstreams
+  std::shared_ptr<void> use;                     // upstreams: until it goes, the load stands
+  std::shared_ptr<engine::EngineClient> client;  // others
+  FairQueue::Turn turn;                          // set by whoever waited for it
+  engine::ModelLease lease;                      // empty for upstreams
+  std::vector<engine::ModelLease> more;          // of the same load: one for each further choice
   [[nodiscard]] bool alive() const noexcept { return upstream || lease.alive(); }
+  [[nodiscard]] http::Task<Result<std::unique_ptr<engine::EngineStream>>> open(
+      engine::EngineRequest request) const;
 };
 
 class EngineBackend {
  public:
   virtual ~EngineBackend() = default;
+  // choices: slots that the exchange needs at once; kInvalidArgument: more than the model has.
   // kNotFound: no such model. Others as EngineSupervisor::acquire.
   [[nodiscard]] virtual http::Task<Result<Placement>> acquire(
-      std::string model, std::chrono::steady_clock::time_point deadline) = 0;
+      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline) = 0;
   [[nodiscard]] virtual bool has(std::string_view model) const = 0;
   [[nodiscard]] virtual std::vector<dialect::ModelInfo> models() const = 0;
+  // Exchanges that one model answers at once; 0: no bound.
+  [[nodiscard]] virtual std::size_t slots(std::string_view model) const = 0;
 };
 
-// An OpenAI-compatible server that Candor did not start: vLLM, a llama-server elsewhere, or the
-// canned upstream of the benchmarks. Its weights, template and engine are declared, not measured.
-struct UpstreamConfig {
-  std::string name;      // what callers ask for
-  std::string endpoint;  // "tcp:127.0.0.1:9000", "tcp:[::1]:9000" or "unix:/path"
-  std::string model;     // its own name for the model; empty: the same
-  bool operator==(const UpstreamConfig&) const = default;
-};
-// kInvalidArgument: not of the forms above.
-[[nodiscard]] Result<std::shared_ptr<engine::Dialer>> upstream_dialer(std::string_view endpoint);
 [[nodiscard]] ledger::Provenance upstream_provenance(const UpstreamConfig& config);
 [[nodiscard]] ledger::Provenance provenance_of(const engine::LoadedModel& loaded);
 
 // The stamp of an entry made now.
 using Stamper = std::function<ledger::Stamp()>;
 
-// Both kinds by name. Upstreams get their load entry at first use in a run.
+// Both kinds by name. Upstreams get their load entry at first use in a run; all replicas of one are
+// one load, since an intent names it before it is known which of them answers.
 class Engines final : public EngineBackend {
  public:
   // supervisor may be null (upstreams only). All must outlive it.
@@ -65,13 +69,24 @@ class Engines final : public EngineBackend {
           Stamper stamp, Random& random);
   ~Engines() override;
 
+  // All or nothing. What is no longer configured, or otherwise, takes no new exchange; those that
+  // run go on, and its unload entry follows the last of them.
   [[nodiscard]] Result<void> set_upstreams(std::vector<UpstreamConfig> upstreams);
-  // The names that the supervisor serves; its own list changes on another strand.
-  void set_supervised(std::vector<std::string> names);
+  // Whether set_upstreams would take them.
+  [[nodiscard]] Result<void> check_upstreams(const std::vector<UpstreamConfig>& upstreams) const;
+  struct UpstreamStatus {
+    std::string name;
+    std::vector<ReplicaStatus> replicas;
+  };
+  [[nodiscard]] std::vector<UpstreamStatus> upstream_status() const;
+  // What the supervisor serves; its own list changes on another strand.
+  void set_supervised(const std::vector<engine::ModelConfig>& models);
   [[nodiscard]] http::Task<Result<Placement>> acquire(
-      std::string model, std::chrono::steady_clock::time_point deadline) override;
+      std::string model, std::uint32_t choices,
+      std::chrono::steady_clock::time_point deadline) override;
   [[nodiscard]] bool has(std::string_view model) const override;
   [[nodiscard]] std::vector<dialect::ModelInfo> models() const override;
+  [[nodiscard]] std::size_t slots(std::string_view model) const override;
   // An `unload` entry for each upstream in use.
   [[nodiscard]] http::Task<void> close_upstreams();
   // Ends the connections to an engine that has ended.
@@ -80,15 +95,25 @@ class Engines final : public EngineBackend {
  private:
   struct Upstream;
   [[nodiscard]] http::Task<Result<Placement>> acquire_upstream(std::shared_ptr<Upstream> upstream);
+  [[nodiscard]] http::Task<void> retire(std::shared_ptr<Upstream> upstream);
+  [[nodiscard]] http::Task<void> unload(Upstream& upstream);
+  [[nodiscard]] http::Task<Result<Placement>> acquire_one(
+      std::string model, std::chrono::steady_clock::time_point deadline);
+  [[nodiscard]] http::Task<Result<Placement>> acquire_several(
+      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline);
 
   http::asio::io_context& io_;
   engine::EngineSupervisor* supervisor_;
   AckQueue& acks_;
   Stamper stamp_;
   Random& random_;
+  std::string cache_salt_key_;
   std::map<std::string, std::shared_ptr<Upstream>, std::less<>> upstreams_;
-  std::set<std::string, std::less<>> supervised_;
+  std::map<std::string, std::size_t, std::less<>> supervised_;            // slots by name
   std::map<std::string, std::shared_ptr<engine::EngineClient>> clients_;  // by load id
+  // Only one exchange at a time holds a slot while it waits for another: two could wait for ever.
+  bool collecting_ = false;
+  std::deque<http::Event*> collectors_;
 };
 
 }  // namespace candor::gateway

@@ -12,9 +12,6 @@ namespace {
 using dialect::ErrorKind;
 using dialect::make_error;
 
-constexpr std::string_view kModels = "/v1/models";
-constexpr std::string_view kModel = "/v1/models/";
-
 dialect::ErrorInfo browser_error(http::BrowserRefusal refusal) {
   switch (refusal) {
     case http::BrowserRefusal::kHost:
@@ -58,20 +55,20 @@ Task<void> Gateway::handle(http::Call& call) {
     (void)co_await call.reply(std::move(reply));
     co_return;
   }
-  if (get && (request.path == kModels || request.path.starts_with(kModel))) {
-    co_return co_await models(call, shape);
-  }
-  const std::string_view method = request.method == http::Method::kPost  ? "POST"
-                                  : request.method == http::Method::kGet ? "GET"
-                                                                         : "OTHER";
+  const std::string_view method = request.method == http::Method::kPost ? "POST"
+                                  : get                                 ? "GET"
+                                                                        : "OTHER";
+  const dialect::InfoMatch asked =
+      dialect::find_info(shape, method, request.path, request.body.reveal());
+  if (asked.route != nullptr) co_return co_await info(call, shape, asked);
   const dialect::RouteMatch match = dialect::find_route(method, request.path);
   if (match.route == nullptr) {
     dialect::ErrorInfo error =
         match.wrong_method
             ? make_error(ErrorKind::kMethod, "This path takes POST.")
             : make_error(ErrorKind::kNotFound,
-                         "There is no such path here. See /v1/models, /v1/chat/completions, "
-                         "/v1/completions and /v1/messages.");
+                         "There is no such path here. GET /v1/models lists the models; what is "
+                         "served is in docs/dialects.md.");
     services_.refusals.add(Cause::kMalformed, error.status, call.peer().source(), "", "");
     co_return co_await reply_error(call, shape, std::move(error));
   }
@@ -89,8 +86,9 @@ Task<void> Gateway::reply_error(http::Call& call, const dialect::Dialect& dialec
   (void)co_await call.reply(std::move(reply));
 }
 
-// Those that the caller may use.
-Task<void> Gateway::models(http::Call& call, const dialect::Dialect& dialect) {
+// Of the models that the caller may use.
+Task<void> Gateway::info(http::Call& call, const dialect::Dialect& dialect,
+                         const dialect::InfoMatch& match) {
   const http::Request& request = call.request();
   const auto caller = identify(request, call.peer(), *services_.settings, services_.state,
                                services_.clock.wall_us());
@@ -100,31 +98,23 @@ Task<void> Gateway::models(http::Call& call, const dialect::Dialect& dialect) {
         call, dialect,
         make_error(ErrorKind::kAuthentication, caller.error().message, "", "invalid_api_key"));
   }
-  std::vector<dialect::ModelInfo> all = services_.engines.models();
-  if (!caller->models.empty()) {
-    std::erase_if(all, [&](const dialect::ModelInfo& info) {
-      return std::find(caller->models.begin(), caller->models.end(), info.name) ==
-             caller->models.end();
-    });
+  std::vector<dialect::ModelInfo> models = services_.engines.models();
+  std::erase_if(models, [&](const dialect::ModelInfo& model) {
+    const bool may = caller->models.empty() ||
+                     std::ranges::find(caller->models, model.name) != caller->models.end();
+    return !may || (match.route->info == dialect::Info::kModel && model.name != match.name);
+  });
+  if (match.route->info == dialect::Info::kModel && models.empty()) {
+    co_return co_await reply_error(
+        call, dialect,
+        make_error(ErrorKind::kNotFound,
+                   "No model of this name is configured here. GET /v1/models lists those that "
+                   "are.",
+                   "model", "model_not_found"));
   }
   http::Reply reply;
   reply.headers.add("content-type", "application/json");
-  if (request.path == kModels) {
-    dialect.render_models(all, reply.body);
-  } else {
-    const std::string_view name = std::string_view(request.path).substr(kModel.size());
-    const auto found =
-        std::find_if(all.begin(), all.end(), [&](const auto& info) { return info.name == name; });
-    if (found == all.end()) {
-      co_return co_await reply_error(
-          call, dialect,
-          make_error(ErrorKind::kNotFound,
-                     "No model of this name is configured here. GET /v1/models lists those that "
-                     "are.",
-                     "model", "model_not_found"));
-    }
-    dialect.render_model(*found, reply.body);
-  }
+  dialect.render_info(match.route->info, models, reply.body);
   (void)co_await call.reply(std::move(reply));
 }
 

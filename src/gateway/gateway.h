@@ -1,5 +1,5 @@
-// The inference listener's handler: /health, /metrics, GET /v1/models, and every dialect's routes
-// through one pipeline. Nothing administrative is reachable here (S15). io thread only.
+// The inference listener's handler: /health, /metrics, the dialects' lists of models, and their
+// routes through one pipeline. Nothing administrative is reachable here (S15). io thread only.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,8 @@ class Gateway final : public http::Handler {
  private:
   [[nodiscard]] Task<void> reply_error(http::Call& call, const dialect::Dialect& dialect,
                                        dialect::ErrorInfo error);
-  [[nodiscard]] Task<void> models(http::Call& call, const dialect::Dialect& dialect);
+  [[nodiscard]] Task<void> info(http::Call& call, const dialect::Dialect& dialect,
+                                const dialect::InfoMatch& match);
   [[nodiscard]] Task<void> health(http::Call& call);
 
   Services& services_;

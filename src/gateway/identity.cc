@@ -54,7 +54,13 @@ std::expected<Caller, Stranger> identify(const http::Request& request, const htt
     return caller;
   }
   if (looks_like_jwt(token)) return stranger("Sign-in tokens (OIDC) are not configured here.");
-  if (peer.kind() == http::PeerKind::kRemote) {
+  if (peer.certificate_name()) {
+    caller.name = "cert:" + *peer.certificate_name();
+    caller.known_by = "mtls";
+    caller.ignored_bearer = !token.empty();
+    return caller;
+  }
+  if (peer.kind() == http::PeerKind::kRemote || peer.over_tls()) {
     return stranger(token.empty() ? "An API key is needed." : "The API key is not known here.");
   }
   if (settings.require_key) return stranger("This server takes API keys only.");

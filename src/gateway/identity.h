@@ -1,7 +1,8 @@
-// Who asks (A9, S14). An API key of ours wherever one is given; otherwise the operating-system user
-// on the other end of a Unix socket or of a loopback connection, if the configuration lets that
-// user in. A bearer token that is neither "cnd_..." nor a JWT counts as none on this machine (SDKs
-// always send some key) and is noted.
+// Who asks (A9, S14). An API key of ours wherever one is given; otherwise the holder of a verified
+// client certificate (B6); otherwise, and never over TLS, the operating-system user on the other
+// end of a Unix socket or of a loopback connection, if the configuration lets that user in. A
+// bearer token that is neither "cnd_..." nor a JWT counts as none on this machine (SDKs always send
+// some key) and is noted.
 #pragma once
 
 #include <expected>
@@ -16,8 +17,8 @@
 namespace candor::gateway {
 
 struct Caller {
-  std::string name;      // "key:<id>" or "uid:<n>": the subject's, never logged or entered
-  std::string known_by;  // "api_key" | "unix_socket" | "loopback"
+  std::string name;      // "key:<id>", "cert:<name>" or "uid:<n>": never logged or entered
+  std::string known_by;  // "api_key" | "mtls" | "unix_socket" | "loopback"
   std::vector<std::string> models;  // allowed; empty: all
   bool by_os_user = false;          // confirm() the peer again before the intent
   bool ignored_bearer = false;

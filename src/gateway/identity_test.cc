@@ -49,6 +49,25 @@ TEST_F(IdentityTest, S14_TheUserOfAUnixSocketIsKnown) {
   EXPECT_TRUE(caller->by_os_user);
 }
 
+TEST_F(IdentityTest, B6_TheHolderOfAClientCertificateIsKnownByIt) {
+  peer_->set_tls("spiffe://example.org/ada");
+  settings_.require_key = true;  // a certificate is as good
+  const auto caller = ask({{"authorization", "Bearer sk-something"}});
+  ASSERT_TRUE(caller);
+  EXPECT_EQ(caller->name, "cert:spiffe://example.org/ada");
+  EXPECT_EQ(caller->known_by, "mtls");
+  EXPECT_FALSE(caller->by_os_user);
+  const auto key = make_key();
+  EXPECT_EQ(ask({{"x-api-key", key.secret.reveal()}})->known_by, "api_key");
+}
+
+TEST_F(IdentityTest, B6_OverTlsTheOperatingSystemsUserIsNobody) {
+  peer_->set_tls(std::nullopt);
+  EXPECT_FALSE(ask({}));
+  EXPECT_FALSE(ask({{"authorization", "Bearer sk-something"}}));
+  EXPECT_TRUE(ask({{"authorization", "Bearer " + make_key().secret.reveal()}}));
+}
+
 TEST_F(IdentityTest, S14_ABearerThatIsNoKeyOfOursCountsAsNoneAndIsNoted) {
   const auto caller = ask({{"authorization", "Bearer sk-something"}});
   ASSERT_TRUE(caller);

@@ -86,6 +86,7 @@ std::string_view unload_reason(engine::UnloadReason reason) noexcept {
     case engine::UnloadReason::kExited: return "crash";
     case engine::UnloadReason::kHung: return "hang";
     case engine::UnloadReason::kModelChanged: return "lease_broken";
+    case engine::UnloadReason::kExhausted: return "memory";
   }
   return "stop";
 }

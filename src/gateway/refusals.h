@@ -21,6 +21,7 @@ enum class Cause : std::uint8_t {
   kUnknownModel,
   kTooLarge,
   kBusy,
+  kQuota,
   kLedger,
   kEngine,
 };

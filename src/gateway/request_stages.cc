@@ -40,6 +40,15 @@ class IdentityStage final : public Stage {
       co_return Verdict::kStop;
     }
     s.subject = *std::move(subject);
+    if (const auto wait_s = s.services.quotas.refuse(s.subject.pseudonym, s.settings->quota,
+                                                     s.services.clock.mono_us())) {
+      s.retry_after_s = *wait_s;
+      s.refuse(make_error(ErrorKind::kRateLimit,
+                          "You have used what one caller may take for now. Retry-After says when "
+                          "there is more; the operator sets it in the section quota."),
+               Cause::kQuota, "cancelled");
+      co_return Verdict::kStop;
+    }
     co_return Verdict::kContinue;
   }
 };
@@ -68,6 +77,7 @@ class AdmissionStage final : public Stage {
       co_return Verdict::kStop;
     }
     const http::Request& request = s.call.request();
+    s.received_bytes = request.body.reveal().size();
     auto parsed = s.dialect.parse_request(s.api, request.body.reveal(), s.settings->parse);
     if (!parsed) {
       const bool large = parsed.error().kind == ErrorKind::kTooLarge;
@@ -76,6 +86,14 @@ class AdmissionStage final : public Stage {
       co_return Verdict::kStop;
     }
     s.received = *std::move(parsed);
+    if (request.headers.find("idempotency-key")) {
+      s.refuse(make_error(ErrorKind::kInvalidRequest,
+                          "Idempotency-Key is not honoured here: every request that is sent is "
+                          "answered and put on record once more, and no answer is kept to be given "
+                          "again. Send the request without it."),
+               Cause::kMalformed, "cancelled");
+      co_return Verdict::kStop;
+    }
     if (const auto nonce = request.headers.find("candor-nonce")) {
       if (!dialect::is_nonce(*nonce)) {
         s.refuse(make_error(ErrorKind::kInvalidRequest,
@@ -108,6 +126,7 @@ class AdmissionStage final : public Stage {
     s.forwarded = dialect::forwarded_exchange(
         s.received, s.received.parameters.seed.value_or(choose_seed(s.services.random)),
         s.settings->max_tokens);
+    s.produced = s.released = dialect::AnswerBuilder(s.received.answer_bound());
     co_return Verdict::kReplace;
   }
 
@@ -131,23 +150,44 @@ class PlacementStage final : public Stage {
 
   Task<Verdict> on_request(Session& s) override {
     Metrics& metrics = s.services.metrics;
-    if (metrics.waiting > s.settings->max_waiting) {
-      s.refuse(make_error(ErrorKind::kRateLimit,
-                          "Too many requests wait for an engine. Ask again in a moment."),
-               Cause::kBusy, "cancelled");
-      co_return Verdict::kStop;
-    }
+    const auto deadline = std::chrono::steady_clock::now() + s.settings->request_timeout;
+    auto& queue = s.services.queues[s.forwarded.model];
+    if (!queue) queue = std::make_shared<FairQueue>(s.services.io.get_executor());
     ++metrics.waiting;
     const std::int64_t before = s.services.clock.mono_us();
+    auto turn =
+        co_await queue->wait(s.subject.pseudonym, s.services.engines.slots(s.forwarded.model),
+                             s.settings->max_waiting, deadline, s.call.stop());
+    if (!turn) {
+      --metrics.waiting;
+      if (turn.error() == FairQueue::Refusal::kFull) {
+        s.refuse(make_error(ErrorKind::kRateLimit,
+                            "Too many requests wait for an engine. Ask again in a moment."),
+                 Cause::kBusy, "cancelled");
+      } else if (!s.stopped()) {
+        refuse(s, Code::kDeadlineExceeded);
+      }
+      co_return Verdict::kStop;
+    }
     auto place = co_await s.services.engines.acquire(
-        s.forwarded.model, std::chrono::steady_clock::now() + s.settings->request_timeout);
+        s.forwarded.model, static_cast<std::uint32_t>(s.forwarded.choice_count()), deadline);
     --metrics.waiting;
     s.queued_us = s.services.clock.mono_us() - before;
     if (!place) {
-      refuse(s, place.error().code());
+      if (place.error().code() == Code::kInvalidArgument) {
+        s.refuse(make_error(ErrorKind::kInvalidRequest,
+                            "'n' may be at most " + place.error().message() +
+                                " with this model: it has no more slots. Send the request again "
+                                "for each further answer.",
+                            "n", "out_of_range"),
+                 Cause::kEngine, "cancelled");
+      } else {
+        refuse(s, place.error().code());
+      }
       co_return Verdict::kStop;
     }
     s.place = *std::move(place);
+    s.place.turn = *std::move(turn);
     if (lacks_template(s)) {
       s.refuse(make_error(ErrorKind::kInvalidRequest,
                           "This model has no chat template, so it takes no messages. Use "
@@ -164,7 +204,7 @@ class PlacementStage final : public Stage {
   // what is only declared nothing is known.
   static bool lacks_template(const Session& s) {
     const ledger::Provenance& p = s.place.provenance;
-    return s.api != dialect::Api::kOpenAiCompletions && !p.chat_template &&
+    return !s.forwarded.messages.empty() && !p.chat_template &&
            p.template_basis == ledger::Basis::kMeasured;
   }
   // The supervisor's sentences are for operators; the client gets one of these.

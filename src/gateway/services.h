@@ -2,6 +2,7 @@
 // members outlive the gateway's exchanges; the gateway owns none of the referenced objects.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -11,7 +12,9 @@
 #include "base/clock.h"
 #include "gateway/acks.h"
 #include "gateway/engines.h"
+#include "gateway/fair_queue.h"
 #include "gateway/metrics.h"
+#include "gateway/quotas.h"
 #include "gateway/refusals.h"
 #include "gateway/settings.h"
 #include "http/task.h"
@@ -37,6 +40,9 @@ struct Services {
   std::shared_ptr<const Settings> settings;
   // Subjects seen in this run. Cleared when one is erased.
   std::unordered_map<std::string, store::Subject> subjects;
+  // Turns at each model.
+  std::map<std::string, std::shared_ptr<FairQueue>, std::less<>> queues;
+  Quotas quotas;
   bool draining = false;
 };
 

@@ -164,7 +164,12 @@ Task<void> Session::run(const Pipeline& pipeline) {
 
 Task<void> Session::answer_whole() {
   std::string out;
-  writer->finish({.exchange = exchange_hex, .receipt = receipt}, out);
+  writer->finish({.exchange = exchange_hex,
+                  .receipt = receipt,
+                  .total_us = elapsed_us(),
+                  .queued_us = queued_us,
+                  .first_token_us = first_release_us == 0 ? 0 : first_release_us - began_us},
+                 out);
   Result<void> sent;
   if (received.stream) {
     sent = co_await call.finish(std::move(out));
@@ -192,7 +197,9 @@ Task<void> Session::answer_error() {
   reply.status = error_->status;
   reply.headers.add("content-type", "application/json");
   if (!exchange_hex.empty()) reply.headers.add("candor-exchange", exchange_hex);
-  if (error_->status == 503 || error_->status == 429) reply.headers.add("retry-after", "1");
+  if (error_->status == 503 || error_->status == 429) {
+    reply.headers.add("retry-after", std::to_string(retry_after_s));
+  }
   if (error_->status == 401) reply.headers.add("www-authenticate", "Bearer");
   dialect.render_error(*error_, out);
   reply.body = std::move(out);
@@ -208,6 +215,8 @@ void Session::count() {
                           subject.pseudonym, dialect::to_string(api));
     return;
   }
+  services.quotas.charge(subject.pseudonym, received_bytes + released.text_bytes(), settings->quota,
+                         services.clock.mono_us());
   ++metrics.exchanges;
   ++metrics.exchanges_by_model[forwarded.model];
   metrics.total.add(elapsed_us());

@@ -52,14 +52,16 @@ class Session {
   dialect::Api api;
   std::int64_t began_us;  // monotonic
 
-  Caller caller;                // identity
-  store::Subject subject;       // identity
-  dialect::Exchange received;   // admission
-  dialect::Exchange forwarded;  // admission; dlp and policy may change it
-  std::string nonce;            // admission; the client's, may be empty
-  bool seed_by_caller = false;  // admission
-  Placement place;              // placement
-  std::int64_t queued_us = 0;   // placement
+  Caller caller;                     // identity
+  store::Subject subject;            // identity
+  std::int64_t retry_after_s = 1;    // identity: of a refusal
+  dialect::Exchange received;        // admission
+  dialect::Exchange forwarded;       // admission; dlp and policy may change it
+  std::uint64_t received_bytes = 0;  // admission
+  std::string nonce;                 // admission; the client's, may be empty
+  bool seed_by_caller = false;       // admission
+  Placement place;                   // placement
+  std::int64_t queued_us = 0;        // placement
 
   Id128 exchange{};                             // intent
   std::string exchange_hex;                     // intent

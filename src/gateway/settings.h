@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dialect/dialect.h"
+#include "gateway/quotas.h"
 #include "http/browser_guard.h"
 
 namespace candor::gateway {
@@ -15,7 +16,8 @@ namespace candor::gateway {
 struct Settings {
   dialect::ParseOptions parse;
   std::uint32_t max_tokens = 16'384;  // of one answer; a caller may ask for less
-  std::size_t max_waiting = 256;      // exchanges that wait for a slot
+  std::size_t max_waiting = 256;      // exchanges that wait for a slot of one model
+  QuotaLimits quota;
   std::chrono::milliseconds request_timeout{600'000};
   std::chrono::milliseconds first_token_timeout{300'000};
   std::chrono::milliseconds stall_timeout{60'000};

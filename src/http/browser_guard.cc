@@ -68,8 +68,9 @@ std::optional<BrowserRefusal> check_browser(const Request& request, const Browse
   const auto origin = request.headers.find("origin");
   // A page that this server itself served is not foreign; Host was checked above.
   const std::string_view host = request.headers.find("host").value_or("");
-  const bool own = origin && !host.empty() && origin->starts_with("http://") &&
-                   equal_ignoring_case(origin->substr(7), host);
+  const std::string_view scheme = request.over_tls ? "https://" : "http://";
+  const bool own = origin && !host.empty() && origin->starts_with(scheme) &&
+                   equal_ignoring_case(origin->substr(scheme.size()), host);
   const bool listed = origin && (own || contains(policy.origins, *origin));
   if (origin && !listed) return BrowserRefusal::kOrigin;
   if (const auto site = request.headers.find("sec-fetch-site"); site && !listed) {

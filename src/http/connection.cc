@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <exception>
 #include <utility>
 
@@ -31,6 +30,11 @@ void append_hex(std::string& out, std::size_t value) {
   out.append(digits.data() + at, digits.size() - at);
 }
 
+asio::posix::stream_descriptor::wait_type wait_for(Io io) {
+  return io.state == Io::State::kWantWrite ? asio::posix::stream_descriptor::wait_write
+                                           : asio::posix::stream_descriptor::wait_read;
+}
+
 std::string chunk(std::string_view piece) {
   std::string out;
   out.reserve(piece.size() + 24);
@@ -41,14 +45,21 @@ std::string chunk(std::string_view piece) {
 
 }  // namespace
 
-Connection::Connection(asio::io_context& io, int fd, ConnectionHost& host, PeerResolver* resolver)
+Connection::Connection(asio::io_context& io, int fd, std::unique_ptr<TlsSession> tls,
+                       ConnectionHost& host, PeerResolver* resolver)
     : descriptor_(io, fd),
+      stream_(fd, std::move(tls)),
       host_(host),
       peer_(Peer::at_accept(fd, resolver)),
       input_event_(io.get_executor()) {}
 
 Task<void> Connection::run() {
   const auto self = shared_from_this();
+  if (stream_.tls() != nullptr && !co_await handshake()) {
+    close();
+    host_.closed(*this);
+    co_return;
+  }
   set_phase(Phase::kIdle);
   arm_read();
   while (phase_ != Phase::kClosed) {
@@ -66,13 +77,38 @@ Task<void> Connection::run() {
   host_.closed(*this);
 }
 
+// ---- TLS
+
+Task<bool> Connection::handshake() {
+  set_phase(Phase::kHandshake);
+  while (phase_ != Phase::kClosed) {
+    const Io io = stream_.tls()->handshake();
+    if (io.state == Io::State::kDone) {
+      peer_.set_tls(stream_.tls()->client_name());
+      co_return true;
+    }
+    if (io.state != Io::State::kWantRead && io.state != Io::State::kWantWrite) break;
+    const auto [ec] = co_await descriptor_.async_wait(wait_for(io), kAsTuple);
+    if (ec) break;
+  }
+  ++host_.counters.failed_handshakes;
+  if (stream_.tls()->spoke_plain_http()) {
+    constexpr std::string_view kPlain =
+        "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n"
+        "content-length: 43\r\n\r\nThis port speaks TLS: the URL is https://.\n";
+    (void)::send(descriptor_.native_handle(), kPlain.data(), kPlain.size(),
+                 MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  co_return false;
+}
+
 // ---- reading
 
-void Connection::arm_read() {
+void Connection::arm_read(Io want) {
   if (reading_armed_ || input_ended_ || phase_ == Phase::kClosed) return;
   if (input_.size() - input_at_ >= host_.options.pipelined_bytes) return;  // back-pressure
   reading_armed_ = true;
-  descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
+  descriptor_.async_wait(wait_for(want),
                          [self = shared_from_this()](const boost::system::error_code& ec) {
                            self->reading_armed_ = false;
                            if (ec) {
@@ -86,14 +122,15 @@ void Connection::arm_read() {
 
 void Connection::on_readable() {
   if (phase_ == Phase::kClosed) return;
+  // A TLS record holds at most kReadSize bytes, so none of it stays behind in the session.
   const std::size_t had = input_.size();
-  ssize_t got = 0;
+  Io got;
   input_.resize_and_overwrite(had + kReadSize, [&](char* data, std::size_t) {
-    got = ::recv(descriptor_.native_handle(), data + had, kReadSize, MSG_DONTWAIT);
-    return had + static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+    got = stream_.read({data + had, kReadSize});
+    return had + got.bytes;
   });
-  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return arm_read();
-  if (got <= 0) {
+  if (got.state == Io::State::kWantRead || got.state == Io::State::kWantWrite) return arm_read(got);
+  if (got.state != Io::State::kDone) {
     input_ended_ = true;
     if (call_ != nullptr) {
       ++host_.counters.clients_gone;
@@ -162,6 +199,7 @@ Task<void> Connection::refuse(int status, std::string_view reason) {
 Task<void> Connection::serve(Request request) {
   ++host_.counters.requests;
   keep_alive_ = request.keep_alive && !host_.draining();
+  request.over_tls = stream_.tls() != nullptr;
   const auto given = request.headers.find("x-request-id");
   request.request_id =
       given && is_request_id(*given) ? std::string(*given) : host_.next_request_id();
@@ -198,7 +236,7 @@ Task<void> Connection::serve(Request request) {
 // A close() with unread input makes the kernel send a reset, which can destroy a reply on its way:
 // say the end, then read until the client has said its own.
 Task<void> Connection::linger() {
-  ::shutdown(descriptor_.native_handle(), SHUT_WR);
+  stream_.end();
   set_phase(Phase::kLinger);
   timed_out_ = false;
   for (;;) {
@@ -234,18 +272,15 @@ std::string Connection::head(int status, const Headers& headers, std::string_vie
 Task<Result<void>> Connection::send_all(std::string bytes) {
   std::size_t at = 0;
   while (at < bytes.size() && phase_ != Phase::kClosed && !write_broken_) {
-    const ssize_t sent = ::send(descriptor_.native_handle(), bytes.data() + at, bytes.size() - at,
-                                MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent >= 0) {
-      at += static_cast<std::size_t>(sent);
+    const Io sent = stream_.write(std::string_view(bytes).substr(at));
+    if (sent.state == Io::State::kDone) {
+      at += sent.bytes;
       continue;
     }
-    if (errno == EINTR) continue;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    if (sent.state == Io::State::kWantWrite || sent.state == Io::State::kWantRead) {
       write_deadline_us_ =
           host_.clock.mono_us() + std::chrono::microseconds(host_.options.write_timeout).count();
-      const auto [ec] =
-          co_await descriptor_.async_wait(asio::posix::stream_descriptor::wait_write, kAsTuple);
+      const auto [ec] = co_await descriptor_.async_wait(wait_for(sent), kAsTuple);
       write_deadline_us_ = 0;
       if (!ec) continue;
     }
@@ -264,6 +299,7 @@ void Connection::set_phase(Phase phase) {
   phase_ = phase;
   switch (phase) {
     case Phase::kIdle: return set_deadline(host_.options.idle_timeout);
+    case Phase::kHandshake:
     case Phase::kHeader: return set_deadline(host_.options.header_timeout);
     case Phase::kBody: return set_deadline(host_.options.body_timeout);
     case Phase::kLinger: return set_deadline(kLingerTime);
@@ -284,7 +320,10 @@ void Connection::sweep(std::int64_t now_us) {
     return close();
   }
   if (deadline_us_ != 0 && now_us >= deadline_us_) {
-    if (phase_ == Phase::kHeader || phase_ == Phase::kBody) ++host_.counters.timeouts;
+    if (phase_ == Phase::kHandshake || phase_ == Phase::kHeader || phase_ == Phase::kBody) {
+      ++host_.counters.timeouts;
+    }
+    if (phase_ == Phase::kHandshake) return close();  // no reply could be read
     deadline_us_ = 0;
     timed_out_ = true;
     input_event_.set();
@@ -292,7 +331,7 @@ void Connection::sweep(std::int64_t now_us) {
 }
 
 void Connection::begin_drain() {
-  if (phase_ == Phase::kIdle) close();
+  if (phase_ == Phase::kIdle || phase_ == Phase::kHandshake) close();
 }
 
 void Connection::stop_call(StopReason reason) {
@@ -303,6 +342,8 @@ void Connection::close() noexcept {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
   deadline_us_ = 0;
+  // Without it a client must take the answer for cut short, which is meant where it is.
+  if (stream_.tls() != nullptr && !write_broken_) stream_.tls()->close_notify();
   boost::system::error_code ignored;
   descriptor_.close(ignored);  // pending waits end with operation_aborted
   input_event_.set();

@@ -79,12 +79,24 @@ class Peer {
   // that rests on the operating-system user. Free for Unix sockets.
   [[nodiscard]] Result<PeerUser> confirm() const;
 
+  // After a TLS handshake; name: from a verified client certificate.
+  void set_tls(std::optional<std::string> name) {
+    over_tls_ = true;
+    certificate_name_ = std::move(name);
+  }
+  [[nodiscard]] bool over_tls() const noexcept { return over_tls_; }
+  [[nodiscard]] const std::optional<std::string>& certificate_name() const noexcept {
+    return certificate_name_;
+  }
+
  private:
   PeerKind kind_ = PeerKind::kRemote;
   std::string source_;
   IpEndpoint client_;
   IpEndpoint server_;
   PeerResolver* resolver_ = nullptr;  // owned by the server, which outlives its connections
+  bool over_tls_ = false;
+  std::optional<std::string> certificate_name_;
   Result<PeerUser> first_ = fail(Code::kNotFound, "the peer is not resolved");
 };
 

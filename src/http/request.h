@@ -19,6 +19,7 @@ struct Request {
   Sensitive<std::string> body;
   int version = 11;  // 10 or 11
   bool keep_alive = true;
+  bool over_tls = false;
   // The client's x-request-id if it is one (is_request_id), else 32 hex digits of ours. Echoed.
   std::string request_id;
 };

@@ -95,6 +95,14 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
       refuse(400, "The only transfer encoding understood is 'chunked'.");
       return stop(ec);
     }
+    for (std::size_t i = 0; i < request.headers.size(); ++i) {
+      const auto [name, value] = request.headers.at(i);
+      if (equal_ignoring_case(name, "content-encoding") &&
+          !equal_ignoring_case(value, "identity")) {
+        refuse(415, "Compressed request bodies are not taken.");
+        return stop(ec);
+      }
+    }
     if (const auto expect = request.headers.find("expect")) {
       if (!equal_ignoring_case(*expect, "100-continue")) {
         refuse(417, "The only expectation understood is '100-continue'.");

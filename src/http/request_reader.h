@@ -3,7 +3,7 @@
 //
 // The result does not depend on how the bytes were cut (request_reader_fuzz.cc). Refused: a target
 // that is not in origin form, a missing or repeated Host, both Content-Length and
-// Transfer-Encoding, an expectation other than 100-continue.
+// Transfer-Encoding, a compressed body, an expectation other than 100-continue.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ class RequestReader {
   [[nodiscard]] State state() const noexcept;
   // The client waits for "100 Continue" before it sends the body. True once, when first asked.
   [[nodiscard]] bool take_expects_continue() noexcept;
-  [[nodiscard]] int status() const noexcept;               // 400, 413, 414, 417, 431 or 505
+  [[nodiscard]] int status() const noexcept;               // 400, 413, 414, 415, 417, 431 or 505
   [[nodiscard]] std::string_view reason() const noexcept;  // a sentence of ours, no input in it
   [[nodiscard]] Request take();  // once, when complete; request_id is empty
 

@@ -116,6 +116,9 @@ TEST(RequestReaderTest, ExpectationsAreAskedForOnce) {
   EXPECT_TRUE(reader.take_expects_continue());
   EXPECT_FALSE(reader.take_expects_continue());
   EXPECT_EQ(read("GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n").status, 417);
+  EXPECT_EQ(read("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\n\r\n").status, 415);
+  EXPECT_EQ(read("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: identity\r\n\r\n").state,
+            State::kComplete);
 }
 
 TEST(RequestReaderTest, Http10EndsTheConnectionUnlessAsked) {

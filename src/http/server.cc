@@ -138,6 +138,7 @@ struct Server::State final : ConnectionHost {
     std::string unix_path;  // unlinked at the end
     ino_t inode = 0;        // only if it is still ours
     bool tcp = false;
+    bool tls = false;
   };
 
   void closed(Connection& connection) override {
@@ -177,7 +178,7 @@ struct Server::State final : ConnectionHost {
 
   Task<void> accept_loop(std::size_t index);
   Task<void> sweep_loop();
-  void admit(int fd, bool tcp);
+  void admit(int fd, const Listener& listener);
   void sweep() {
     const std::int64_t now = clock.mono_us();
     const auto all = connections;  // a sweep may close, and closing edits the list
@@ -209,12 +210,14 @@ struct Server::State final : ConnectionHost {
   std::time_t date_second = -1;
   std::string date_text;
   std::uint16_t port = 0;
+  std::uint16_t tls_port = 0;
+  std::shared_ptr<const TlsContext> tls;
   bool is_draining = false;
 };
 
-void Server::State::admit(int fd, bool tcp) {
+void Server::State::admit(int fd, const Listener& listener) {
   ++owned_counters.accepted;
-  if (tcp) {
+  if (listener.tcp) {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
@@ -222,6 +225,10 @@ void Server::State::admit(int fd, bool tcp) {
     ++owned_counters.refused_full;
     const Peer peer = Peer::at_accept(fd, nullptr);
     const std::string body = handler.refusal(peer, 503, "Too many connections are open.");
+    if (listener.tls) {  // a handshake for it would cost more than the connection
+      ::close(fd);
+      return;
+    }
     std::string bytes =
         "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n"
         "content-type: application/json\r\ncontent-length: ";
@@ -231,7 +238,16 @@ void Server::State::admit(int fd, bool tcp) {
     ::close(fd);
     return;
   }
-  auto connection = std::make_shared<Connection>(io, fd, *this, resolver);
+  std::unique_ptr<TlsSession> session;
+  if (listener.tls) {
+    auto made = TlsSession::accept(tls, fd);
+    if (!made) {  // out of memory
+      ::close(fd);
+      return;
+    }
+    session = *std::move(made);
+  }
+  auto connection = std::make_shared<Connection>(io, fd, std::move(session), *this, resolver);
   connection->list_index = connections.size();
   connections.push_back(connection);
   asio::co_spawn(io, connection->run(), asio::detached);
@@ -248,7 +264,7 @@ Task<void> Server::State::accept_loop(std::size_t index) {
       const int fd = ::accept4(listeners[index].descriptor.native_handle(), nullptr, nullptr,
                                SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd >= 0) {
-        admit(fd, listeners[index].tcp);
+        admit(fd, listeners[index]);
         continue;
       }
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -286,7 +302,10 @@ Server::~Server() {
 Result<void> Server::listen(const ListenAddress& address) {
   std::string unix_path;
   int fd = -1;
+  bool tls = false;
   if (const auto* tcp = std::get_if<TcpAddress>(&address)) {
+    tls = tcp->tls;
+    CANDOR_CHECK(!tls || state_->tls != nullptr);
     fd = TRY(listen_tcp(*tcp));
   } else if (const auto* local = std::get_if<UnixAddress>(&address)) {
     fd = TRY(listen_unix(*local));
@@ -300,20 +319,26 @@ Result<void> Server::listen(const ListenAddress& address) {
     return std::unexpected(system_error("adopting a listener"));
   }
   const bool tcp = name.ss_family != AF_UNIX;
-  if (tcp && state_->port == 0) {
+  std::uint16_t& port = tls ? state_->tls_port : state_->port;
+  if (tcp && port == 0) {
     sockaddr_in6 any{};  // the port is at the same place in both families
     std::memcpy(&any, &name, sizeof any);
-    state_->port = ntohs(any.sin6_port);
+    port = ntohs(any.sin6_port);
   }
   struct stat found{};
   if (!unix_path.empty()) (void)::lstat(unix_path.c_str(), &found);
-  state_->listeners.push_back(
-      {asio::posix::stream_descriptor(state_->io, fd), std::move(unix_path), found.st_ino, tcp});
+  state_->listeners.push_back({asio::posix::stream_descriptor(state_->io, fd), std::move(unix_path),
+                               found.st_ino, tcp, tls});
   asio::co_spawn(state_->io, state_->accept_loop(state_->listeners.size() - 1), asio::detached);
   return {};
 }
 
 std::uint16_t Server::port() const noexcept { return state_->port; }
+std::uint16_t Server::tls_port() const noexcept { return state_->tls_port; }
+
+void Server::set_tls(std::shared_ptr<const TlsContext> context) {
+  state_->tls = std::move(context);
+}
 
 void Server::hasten() {
   const auto left = state_->connections;  // stopping one may end it

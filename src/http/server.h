@@ -20,6 +20,7 @@
 #include "http/request.h"
 #include "http/request_reader.h"
 #include "http/task.h"
+#include "http/tls.h"
 
 namespace candor::http {
 
@@ -39,6 +40,7 @@ struct ServerOptions {
 struct TcpAddress {
   std::string address = "127.0.0.1";  // numeric IPv4 or IPv6
   std::uint16_t port = 0;             // 0: the kernel chooses, see Server::port
+  bool tls = false;                   // with the context of Server::set_tls
 };
 struct UnixAddress {
   std::string path;
@@ -116,6 +118,7 @@ struct ServerCounters {
   std::uint64_t refused_requests = 0;  // malformed, too large or too slow
   std::uint64_t timeouts = 0;
   std::uint64_t clients_gone = 0;  // while a handler worked
+  std::uint64_t failed_handshakes = 0;
 };
 
 class Server {
@@ -132,8 +135,12 @@ class Server {
   // process listens there. kPermissionDenied: the address or path may not be used. A stale socket
   // file is replaced. Accepting begins when the io_context runs.
   [[nodiscard]] Result<void> listen(const ListenAddress& address);
-  // The port of the first TCP listener, 0 if there is none.
+  // The port of the first TCP listener without TLS and of the first with it, 0 if there is none.
   [[nodiscard]] std::uint16_t port() const noexcept;
+  [[nodiscard]] std::uint16_t tls_port() const noexcept;
+
+  // For connections accepted from now on; before the first listener with TLS.
+  void set_tls(std::shared_ptr<const TlsContext> context);
 
   // Refuses new connections, closes idle ones, lets running calls finish and closes theirs. After
   // `grace` every call left is asked to stop (StopReason::kShutdown) and the task waits for its

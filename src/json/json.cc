@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <vector>
 
@@ -175,6 +176,97 @@ void write_text(std::string& out, const Value& value) {
   }
 }
 
+// ECMAScript's Number::toString (ECMA-262, section 6.1.6.1.20) of a finite number.
+void append_number(std::string& out, double number) {
+  if (number == 0) {
+    out += '0';  // also -0
+    return;
+  }
+  std::array<char, 32> text{};
+  const auto written =
+      std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::scientific);
+  std::string_view shown(text.data(), static_cast<std::size_t>(written.ptr - text.data()));
+  if (shown.starts_with('-')) {
+    out += '-';
+    shown.remove_prefix(1);
+  }
+  const std::size_t e = shown.find('e');
+  std::string digits(shown.substr(0, 1));
+  if (e > 2) digits += shown.substr(2, e - 2);
+  int exponent = 0;
+  const std::string_view power = shown.substr(e + (shown[e + 1] == '+' ? 2 : 1));
+  std::from_chars(power.data(), power.data() + power.size(), exponent);
+  const int count = static_cast<int>(digits.size());
+  const int point = exponent + 1;  // how many digits stand before the decimal point
+  if (point >= count && point <= 21) {
+    out += digits;
+    out.append(static_cast<std::size_t>(point - count), '0');
+  } else if (point > 0 && point <= 21) {
+    out.append(digits, 0, static_cast<std::size_t>(point));
+    out += '.';
+    out.append(digits, static_cast<std::size_t>(point));
+  } else if (point > -6 && point <= 0) {
+    out += "0.";
+    out.append(static_cast<std::size_t>(-point), '0');
+    out += digits;
+  } else {
+    out += digits[0];
+    if (count > 1) {
+      out += '.';
+      out.append(digits, 1);
+    }
+    out += point > 0 ? "e+" : "e-";
+    out += fmt::format_int(std::abs(point - 1)).c_str();
+  }
+}
+
+void write_normal(std::string& out, const Value& value, Order order) {
+  switch (value.kind()) {
+    case boost::json::kind::null: out += "null"; return;
+    case boost::json::kind::bool_: out += value.get_bool() ? "true" : "false"; return;
+    case boost::json::kind::int64:
+      append_number(out, static_cast<double>(value.get_int64()));
+      return;
+    case boost::json::kind::uint64:
+      append_number(out, static_cast<double>(value.get_uint64()));
+      return;
+    case boost::json::kind::double_: append_number(out, value.get_double()); return;
+    case boost::json::kind::string: append_string(out, view(value.get_string())); return;
+    case boost::json::kind::array: {
+      out += '[';
+      bool first = true;
+      for (const Value& item : value.get_array()) {
+        if (!first) out += ',';
+        first = false;
+        write_normal(out, item, order);
+      }
+      out += ']';
+      return;
+    }
+    case boost::json::kind::object: {
+      std::vector<const boost::json::key_value_pair*> members;
+      members.reserve(value.get_object().size());
+      for (const auto& member : value.get_object()) members.push_back(&member);
+      if (order == Order::kSorted) {
+        std::ranges::sort(members, [](const auto* a, const auto* b) {
+          return utf16_less(view(a->key()), view(b->key()));
+        });
+      }
+      out += '{';
+      bool first = true;
+      for (const auto* member : members) {
+        if (!first) out += ',';
+        first = false;
+        append_string(out, view(member->key()));
+        out += ':';
+        write_normal(out, member->value(), order);
+      }
+      out += '}';
+      return;
+    }
+  }
+}
+
 Result<const Value*> need(const Object& object, std::string_view key) {
   const Value* value = find(object, key);
   if (value == nullptr) {
@@ -228,6 +320,12 @@ Result<Value> parse_canonical(std::string_view text, const Limits& limits) {
 Result<std::string> canonical(const Value& value) {
   std::string out;
   TRY(write_canonical(out, value));
+  return out;
+}
+
+std::string normal_form(const Value& value, Order order) {
+  std::string out;
+  write_normal(out, value, order);
   return out;
 }
 

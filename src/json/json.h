@@ -6,6 +6,9 @@
 // text's kind: integers within 64 bits stay integers; everything else is a double. Errors are
 // kInvalidArgument with an offset, never with the input's text.
 //
+// normal_form() is RFC 8785 with its numbers too (section 3.2.2.3), for values that people or
+// models wrote; with Order::kKept members stay in their order, where that order means something.
+//
 // canonical() writes RFC 8785: keys sorted by UTF-16 code units, no white space, shortest escapes.
 // It fails on a double and on an integer beyond +-(2^53-1): a hashed document holds neither (S7).
 #pragma once
@@ -36,6 +39,10 @@ struct Limits {
 [[nodiscard]] Result<Value> parse_canonical(std::string_view text, const Limits& limits = {});
 
 [[nodiscard]] Result<std::string> canonical(const Value& value);
+enum class Order : std::uint8_t { kSorted, kKept };
+// Every number is a binary64 here, as RFC 8785 has it: an integer beyond 2^53 loses its last
+// digits.
+[[nodiscard]] std::string normal_form(const Value& value, Order order);
 // Plain serialisation in insertion order, for API replies; doubles allowed.
 [[nodiscard]] std::string to_text(const Value& value);
 // Appends text as a JSON string with quotes; the fast way to build known replies by hand. Invalid

@@ -125,6 +125,8 @@ struct Format<Load> {
   template <typename Io, typename E>
   static void fields(Io& io, E& e) {
     stamp(io, e.at);
+    io.optional("cache", e.cache,
+                [](Io& in, auto& text) { in.text("cache", text, Grammar::kToken); });
     io.object("confinement", e.confinement, [](Io& in, auto& c) {
       in.flag("confined", c.confined);
       in.integer("landlock_abi", c.landlock_abi);

@@ -106,6 +106,7 @@ struct Load {
   std::string kernel_probe;           // "passed" | "failed" | "skipped"
   std::optional<Digest> model_probe;  // digest of the first greedy tokens
   std::string model_probe_result;     // "first" | "same" | "changed" | "skipped"
+  std::optional<std::string> cache;   // upstreams: "not_assured" | "asked" (S9)
 };
 
 struct Unload {

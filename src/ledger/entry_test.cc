@@ -34,13 +34,13 @@ TEST(EntryTest, KnownAnswerOfEveryTypeIsReadAndWrittenAlikeAndHasItsLeafHash) {
     EXPECT_EQ(to_hex(hash_leaf(as_bytes(text))), leaf);
     const auto entry = decode(text);
     ASSERT_OK(entry);
-    EXPECT_EQ(type_name(*entry), name);
+    EXPECT_EQ(type_name(*entry), name.substr(0, name.find('.')));  // load and load.upstream
     const auto again = encode(*entry);
     ASSERT_OK(again);
     EXPECT_EQ(*again, text);
     const auto canonical = json::parse_canonical(text);
     EXPECT_OK(canonical);
-    ++count;
+    if (name.find('.') == std::string::npos) ++count;
   }
   EXPECT_EQ(count, std::size(kTypes));
   EXPECT_EQ(count, std::variant_size_v<Entry>);

@@ -3,12 +3,18 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "store/internal/journal_ledger.h"
 
 namespace candor::store {
 namespace {
 
 constexpr std::uint64_t kRoundBytes = 32U << 20U;  // of journal, so that memory is bounded
+
+// At full load a round computes for some 100 ms: in one go it would hold up whoever shares its
+// processor, and the disk, for that long.
+constexpr auto kWork = std::chrono::microseconds(300);
+constexpr auto kRest = std::chrono::microseconds(500);
 
 constexpr std::size_t kSlotSubject = 20;  // docs/formats/key-table.md
 
@@ -75,7 +81,7 @@ std::vector<PendingBatch> JournalLedger::next_pending(bool& more) const {
   return batches;
 }
 
-Result<void> JournalLedger::publish_round(bool& more) {
+Result<void> JournalLedger::publish_round(Pacer& pacer, bool& more) {
   more = false;
   const std::vector<PendingBatch> batches = next_pending(more);
   if (batches.empty()) return {};
@@ -87,6 +93,7 @@ Result<void> JournalLedger::publish_round(bool& more) {
   std::vector<Id128> slot_ids;
   RowSet rows;
   for (std::size_t i = 0; i < batches.size(); ++i) {
+    pacer.breathe();
     const BatchPlace& place = batches[i].place;
     held[i].bytes.resize(place.bytes);
     TRY(place.segment->file->read_at(place.offset, held[i].bytes));
@@ -128,7 +135,8 @@ Result<void> JournalLedger::publish_round(bool& more) {
     }
   }
   if (!records.empty()) {
-    const auto places = TRY(parts_.sealed.append(batches.front().place.first_index, records));
+    const auto places =
+        TRY(parts_.sealed.append(batches.front().place.first_index, records, pacer));
     for (std::size_t i = 0; i < records.size(); ++i) {
       if (ExchangeRow* row = rows.find(records[i].id)) {
         (record_is_answer[i] ? row->answer : row->request) = places[i];
@@ -149,13 +157,13 @@ Result<void> JournalLedger::publish_round(bool& more) {
       if (ExchangeRow* row = rows.find(slot_ids[i])) row->key_slot = *first + i;
     }
   }
-  TRY(tiles_->write(entries));
+  TRY(tiles_->write(entries, pacer));
   const std::shared_ptr<const SignedHead>& head = batches.back().head;
   if (!index_broken_) {
     StateDb::IndexUpdate update;
     rows.take(update.exchanges);
     update.indexed_size = head->size;
-    if (const auto indexed = parts_.state.update_index(update); !indexed) {
+    if (const auto indexed = parts_.state.update_index(update, pacer); !indexed) {
       index_broken_ = true;  // the next start makes it again from the log
       log_warning("ledger.index_failed", {{"code", indexed.error().code()}});
     }
@@ -173,6 +181,11 @@ Result<void> JournalLedger::publish_round(bool& more) {
 }
 
 Result<void> JournalLedger::publish() {
+  Pacer no_rests;
+  return publish_with(no_rests);
+}
+
+Result<void> JournalLedger::publish_with(Pacer& pacer) {
   const std::lock_guard lock(publication_mutex_);
   {
     const std::lock_guard health(health_mutex_);
@@ -180,7 +193,7 @@ Result<void> JournalLedger::publish() {
   }
   Result<void> done;
   bool more = true;
-  while (done && more) done = publish_round(more);
+  while (done && more) done = publish_round(pacer, more);
   const std::lock_guard health(health_mutex_);
   if (done) {
     publication_failure_.reset();
@@ -196,6 +209,8 @@ Result<void> JournalLedger::publish() {
 }
 
 void JournalLedger::run_publication(const std::stop_token& stop) {
+  name_thread("publisher");
+  Pacer pacer = options_.paced ? Pacer(kWork, kRest) : Pacer();
   std::unique_lock lock(publisher_mutex_);
   while (!stop.stop_requested()) {
     publisher_changed_.wait_for(lock, stop, std::chrono::microseconds(options_.publish_every_us),
@@ -205,7 +220,7 @@ void JournalLedger::run_publication(const std::stop_token& stop) {
     if (!parts_.signer->alive()) {
       poison(Error(Code::kUnavailable, "the signer has ended"));
     } else {
-      (void)publish();  // remembered in health()
+      (void)publish_with(pacer);  // remembered in health()
     }
     lock.lock();
   }

@@ -251,7 +251,8 @@ Result<void> catch_up_index(Published& published, KeyTable& table, SealedStore& 
   std::unordered_map<Id128, bool, IdHash> fresh;
   const auto put = [&](std::uint64_t size) -> Result<void> {
     update.indexed_size = size;
-    TRY(state.update_index(update));
+    Pacer no_rests;
+    TRY(state.update_index(update, no_rests));
     update.exchanges.clear();
     return {};
   };
@@ -364,7 +365,7 @@ Result<Recovered> recover_log(FileSystem& files, const DataPaths& paths, Signer&
   }
   // All verified: from here on the folder may be changed.
   for (FoundSegment& found : segments) {
-    found.segment->file = TRY(files.open(found.segment->path, OpenMode::kReadWrite));
+    found.segment->file = TRY(files.open(found.segment->path, OpenMode::kDurable));
     out.torn_bytes += TRY(zero_torn_tail(found));
     // A batch may be complete in the page cache alone: it counts from now on.
     TRY(found.segment->file->sync());

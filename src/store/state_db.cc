@@ -258,7 +258,7 @@ Result<void> StateDb::erase_subject(const Id128& id) {
   return state_->state.checkpoint();
 }
 
-Result<void> StateDb::update_index(const IndexUpdate& update) {
+Result<void> StateDb::update_index(const IndexUpdate& update, Pacer& pacer) {
   const std::lock_guard lock(state_->index_mutex);
   auto transaction = TRY(sqlite::Transaction::begin(state_->index));
   {
@@ -278,6 +278,7 @@ Result<void> StateDb::update_index(const IndexUpdate& update) {
         " erased = max(erased, excluded.erased)"));
     const Id128 nobody{};
     for (const ExchangeRow& row : update.exchanges) {
+      pacer.breathe();
       TRY(put.bind(1, ByteView(row.id)));
       if (row.subject != nobody) TRY(put.bind(2, ByteView(row.subject)));
       TRY(put.bind(3, to_sql(row.intent)));

@@ -18,6 +18,7 @@
 #include "base/file_system.h"
 #include "base/result.h"
 #include "base/sensitive.h"
+#include "base/thread.h"
 #include "store/data_folder.h"
 
 namespace candor::store {
@@ -92,7 +93,8 @@ class StateDb {
     std::vector<ExchangeRow> exchanges;  // inserted, or merged into what is there
     std::uint64_t indexed_size = 0;      // entries below this are in the index
   };
-  [[nodiscard]] Result<void> update_index(const IndexUpdate& update);
+  // One transaction, with rests between rows as the pacer says.
+  [[nodiscard]] Result<void> update_index(const IndexUpdate& update, Pacer& pacer);
   [[nodiscard]] Result<std::uint64_t> indexed_size();
   [[nodiscard]] Result<void> clear_index();
   [[nodiscard]] Result<std::optional<ExchangeRow>> find_exchange(const Id128& id);

@@ -31,7 +31,7 @@ node_clients() {
   echo "$stamp" >"$folder/.candor"
 }
 
-python_clients venv pytest==9.2.0 openai==3.54.0 anthropic==2.12.0
+python_clients venv pytest==9.2.0 openai==3.54.0 anthropic==2.12.0 ollama==0.6.3
 python_clients clients/ollama-python ollama==0.6.3
 python_clients clients/langchain langchain-core==1.8.3 langchain-openai==1.7.4 langchain-anthropic==1.7.10 langchain-ollama==1.1.0
 python_clients clients/llama-index llama-index-core==0.14.25 llama-index-llms-openai-like==0.8.1 \

@@ -139,6 +139,22 @@ def test_A7_equal_re_execution_is_promised_for_one_slot_and_kept(own):
         assert intent_of(server, server.post("/v1/completions", ask))["repeatable"] == "best_effort"
 
 
+def test_A7_equal_re_execution_is_kept_on_the_default_model_too(own):
+    need(SMOL, "the default model (tools/default_model.sh .cache/models)")
+    ask = {"model": "smollm2", "prompt": "Once upon a time", "temperature": 1.0, "max_tokens": 40}
+    own.configure(f'[[model]]\nname = "smollm2"\npath = "{SMOL}"\nslots = 1\n')
+    with own as server:
+        reply = server.post("/v1/completions", ask)
+        first, intent = reply.json()["choices"][0]["text"], intent_of(server, reply)
+        assert intent["repeatable"] == "promised"
+        again = ask | {"seed": int(intent["parameters"]["seed"])}  # what the log recorded is enough
+        assert server.post("/v1/completions", again).json()["choices"][0]["text"] == first
+        assert server.post("/v1/completions", ask | {"seed": 7}).json()["choices"][0]["text"] != first
+        assert server.post("/v1/completions", again).json()["choices"][0]["text"] == first  # whatever ran before it
+    with own as server:  # and in another process
+        assert server.post("/v1/completions", again).json()["choices"][0]["text"] == first
+
+
 # --- measured or declared
 
 

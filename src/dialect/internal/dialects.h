@@ -1,5 +1,5 @@
-// Every dialect of this build. A new one adds its file pair, two lines here and one in dialect.cc
-// and saved.cc.
+// Every dialect of this build. A new one adds its files, two lines here and one in dialect.cc and
+// saved.cc.
 #pragma once
 
 #include <memory>
@@ -12,6 +12,7 @@ namespace candor::dialect {
 
 [[nodiscard]] const Dialect& openai_dialect() noexcept;
 [[nodiscard]] const Dialect& anthropic_dialect() noexcept;
+[[nodiscard]] const Dialect& ollama_dialect() noexcept;
 
 // Reads the JSON objects of one saved response, in order: a body, or a stream's events.
 class SavedReader {
@@ -24,5 +25,9 @@ class SavedReader {
 };
 [[nodiscard]] std::unique_ptr<SavedReader> openai_saved_reader();
 [[nodiscard]] std::unique_ptr<SavedReader> anthropic_saved_reader();
+[[nodiscard]] std::unique_ptr<SavedReader> responses_saved_reader();
+[[nodiscard]] std::unique_ptr<SavedReader> embeddings_saved_reader();
+[[nodiscard]] std::unique_ptr<SavedReader> token_count_saved_reader();
+[[nodiscard]] std::unique_ptr<SavedReader> ollama_saved_reader();
 
 }  // namespace candor::dialect

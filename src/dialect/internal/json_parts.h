@@ -22,6 +22,25 @@ inline void append_text(std::string& out, const Text& text) {
   json::append_string(out, text.reveal());
 }
 
+// The id of a tool call in an answer: unique over all answers, and made of what the monitor knows.
+inline void append_call_id(std::string& out, std::string_view prefix, std::string_view exchange,
+                           std::size_t choice, std::size_t call) {
+  out += prefix;
+  out += exchange.substr(0, 24);
+  out += '_';
+  append_number(out, choice);
+  out += '_';
+  append_number(out, call);
+}
+
+// An embedding as a list of numbers (openai_embeddings_writer.cc).
+void append_vector(std::string& out, const Embedding& embedding);
+
+template <typename... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
 // ,"candor":{"exchange":"..","receipt":".."} with the leading comma; an empty receipt is left out.
 inline void append_candor(std::string& out, std::string_view exchange, std::string_view receipt) {
   out += R"(,"candor":{"exchange":)";

@@ -49,8 +49,12 @@ bool RequestReader::wrong_type(std::string_view name, std::string_view wanted) {
 
 bool RequestReader::text(const json::Value& value, std::string_view name, Text& out) {
   if (!value.is_string()) return wrong_type(name, "a string");
-  const std::string_view text = view(value.get_string());
-  text_bytes_ += text.size();
+  out = Text(std::string(view(value.get_string())));
+  return count_text(out, name);
+}
+
+bool RequestReader::count_text(const Text& text, std::string_view name) {
+  text_bytes_ += text.reveal().size();
   if (text_bytes_ > limits().max_text_bytes) {
     return refuse(name,
                   fmt::format("The request holds more text than the {} bytes that are allowed. "
@@ -58,7 +62,6 @@ bool RequestReader::text(const json::Value& value, std::string_view name, Text& 
                               limits().max_text_bytes),
                   "too_large");
   }
-  out = Text(std::string(text));
   return true;
 }
 
@@ -225,12 +228,67 @@ bool read_fields(RequestReader& reader, std::string_view body, std::span<const F
   return true;
 }
 
+std::expected<Exchange, ErrorInfo> read_request(Api api, const ApiTable& table,
+                                                std::string_view body,
+                                                const ParseOptions& options) {
+  RequestReader reader(options);
+  Exchange out;
+  out.api = api;
+  out.stream = table.streams_by_default;
+  if (!read_fields(reader, body, table.specs, out) ||
+      (out.model.empty() &&
+       !reader.refuse("model", "'model' is missing: name one that the models list shows.",
+                      "missing_field")) ||
+      !table.check(reader, out)) {
+    return std::unexpected(reader.take_error());
+  }
+  return out;
+}
+
+bool read_inputs(RequestReader& reader, const json::Value& value, Exchange& out) {
+  const auto add = [&](const json::Value& item) {
+    if (!item.is_string()) {
+      return reader.refuse("input",
+                           "'input' must be text: lists of token numbers cannot be recorded as "
+                           "what they mean and are refused.",
+                           "unsupported_input");
+    }
+    if (item.get_string().empty()) {
+      return reader.refuse("input", "A text of 'input' is empty.", "out_of_range");
+    }
+    return reader.text(item, "input", out.inputs.emplace_back());
+  };
+  if (!value.is_array()) return add(value);
+  const std::size_t most = reader.limits().max_inputs;
+  if (value.get_array().empty() || value.get_array().size() > most) {
+    return reader.refuse("input", fmt::format("'input' may hold 1 to {} texts.", most),
+                         "out_of_range");
+  }
+  for (const json::Value& item : value.get_array()) {
+    if (!add(item)) return false;
+  }
+  return true;
+}
+
 bool check_conversation(RequestReader& reader, const Exchange& exchange) {
   const auto& messages = exchange.messages;
   if (messages.empty()) {
     return reader.refuse("messages", "'messages' must hold at least one message.", "missing_field");
   }
-  // A last assistant message is continued by the engine; two in a row have no such meaning.
+  // A last assistant message is continued by the engine; two in a row have no such meaning, nor has
+  // one that calls tools, nor a continuation that a grammar would begin anew.
+  if (messages.back().role == Role::kAssistant) {
+    if (!messages.back().tool_calls.empty()) {
+      return reader.refuse("messages", "The last message calls tools. Send their results after it.",
+                           "invalid_messages");
+    }
+    if (exchange.forces_call() || exchange.response_format.kind != ResponseFormat::Kind::kText) {
+      return reader.refuse("messages",
+                           "A last assistant message is continued, which cannot be combined with a "
+                           "forced tool call or format. Leave it out.",
+                           "invalid_messages");
+    }
+  }
   if (messages.size() >= 2 && messages.back().role == Role::kAssistant &&
       messages[messages.size() - 2].role == Role::kAssistant) {
     return reader.refuse("messages",

@@ -2,6 +2,7 @@
 // bounds, and the first error in words from closed templates (S8, S19). Internal.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -26,6 +27,8 @@ class RequestReader {
   bool refuse(std::string_view name, std::string message, std::string_view code = {});
   bool wrong_type(std::string_view name, std::string_view wanted);
   bool text(const json::Value& value, std::string_view name, Text& out);
+  // For text that was made from what the request holds: it counts against the same bound.
+  bool count_text(const Text& text, std::string_view name);
   bool name_text(const json::Value& value, std::string_view name, std::size_t max,
                  std::string& out);
   bool flag(const json::Value& value, std::string_view name, bool& out);
@@ -55,12 +58,33 @@ struct FieldSpec {
   bool (*apply)(RequestReader& reader, const json::Value& value, Exchange& out) = nullptr;
 };
 
-template <std::size_t N>
-[[nodiscard]] constexpr std::array<FieldRule, N> rules_of(const FieldSpec (&specs)[N]) {
-  std::array<FieldRule, N> rules{};
-  for (std::size_t i = 0; i < N; ++i) rules[i] = specs[i].rule;
+// The rules of one or more lists of rows.
+template <std::size_t... N>
+[[nodiscard]] constexpr auto rules_of(const FieldSpec (&... lists)[N]) {
+  std::array<FieldRule, (N + ...)> rules{};
+  std::size_t i = 0;
+  const auto take = [&](const auto& list) {
+    for (const FieldSpec& spec : list) rules[i++] = spec.rule;
+  };
+  (take(lists), ...);
   return rules;
 }
+
+// What one API's parser is: its rows, the rules that are documented, and what must hold for the
+// whole.
+struct ApiTable {
+  std::span<const FieldSpec> specs;
+  std::span<const FieldRule> rules;
+  bool (*check)(RequestReader& reader, Exchange& out);
+  bool streams_by_default = false;
+};
+// Parses the body, applies the rows, asks for a model, then checks the whole.
+[[nodiscard]] std::expected<Exchange, ErrorInfo> read_request(Api api, const ApiTable& table,
+                                                              std::string_view body,
+                                                              const ParseOptions& options);
+
+// A list of texts to embed, or one.
+bool read_inputs(RequestReader& reader, const json::Value& value, Exchange& out);
 
 // Parses the body and applies the table: null counts as absent, an unknown field is dropped.
 // Returns false after noting the error.

@@ -33,4 +33,7 @@ class SavedCandor {
   std::string receipt_;
 };
 
+// Appends an embedding that is a list of numbers or base64 (saved.cc). False: neither.
+[[nodiscard]] bool read_saved_vector(const json::Value& value, Answer& answer);
+
 }  // namespace candor::dialect

@@ -54,7 +54,17 @@ inline void check_request(Api api, std::string_view body) {
                                                       "cache_prompt",
                                                       "return_progress",
                                                       "timings_per_token",
-                                                      "return_tokens"};
+                                                      "return_tokens",
+                                                      "min_p",
+                                                      "repeat_penalty",
+                                                      "tools",
+                                                      "tool_choice",
+                                                      "parallel_tool_calls",
+                                                      "response_format",
+                                                      "reasoning_effort",
+                                                      "reasoning_budget_tokens",
+                                                      "input",
+                                                      "encoding_format"};
     for (const auto& member : sent->get_object()) {
       CANDOR_CHECK(kKnown.contains({member.key().data(), member.key().size()}));
     }

@@ -44,6 +44,42 @@ inline std::string quoted(std::string_view text) {
   return out;
 }
 
+// Every API whose answer is text.
+inline constexpr Api kTextApis[] = {Api::kOpenAiChat,      Api::kOpenAiCompletions,
+                                    Api::kOpenAiResponses, Api::kAnthropicMessages,
+                                    Api::kOllamaChat,      Api::kOllamaGenerate};
+
+// The smallest request of each API, with more members.
+inline std::string minimal(Api api, std::string_view extra = "") {
+  std::string body = R"({"model":"m")";
+  switch (api) {
+    case Api::kOpenAiChat:
+    case Api::kAnthropicMessages:
+    case Api::kAnthropicCountTokens:
+      body += R"(,"max_tokens":5,"messages":[{"role":"user","content":"hi"}])";
+      break;
+    case Api::kOpenAiCompletions: body += R"(,"max_tokens":5,"prompt":"hi")"; break;
+    case Api::kOllamaGenerate: body += R"(,"prompt":"hi")"; break;
+    case Api::kOllamaChat: body += R"(,"messages":[{"role":"user","content":"hi"}])"; break;
+    case Api::kOpenAiResponses:
+    case Api::kOpenAiEmbeddings:
+    case Api::kOllamaEmbed: body += R"(,"input":"hi")"; break;
+  }
+  return body + std::string(extra) + "}";
+}
+
+// The JSON of a stream's events, without the terminator: SSE or lines.
+inline std::vector<std::string> events_of(std::string_view bytes) {
+  std::vector<std::string> out;
+  while (!bytes.empty()) {
+    std::string_view line = bytes.substr(0, bytes.find('\n'));
+    bytes.remove_prefix(std::min(bytes.size(), line.size() + 1));
+    if (line.starts_with("data: ")) line.remove_prefix(6);
+    if (line.starts_with('{')) out.emplace_back(line);
+  }
+  return out;
+}
+
 // Cuts between code points.
 inline std::vector<std::string> cut(std::string_view text, std::mt19937& random) {
   std::vector<std::string> out(1);
@@ -70,6 +106,38 @@ inline Exchange chat_request(std::string_view extra = "") {
   auto parsed = dialect_of(Api::kOpenAiChat).parse_request(Api::kOpenAiChat, body, {});
   EXPECT_TRUE(parsed) << parsed.error().message;
   return parsed ? *std::move(parsed) : Exchange{};
+}
+
+// What an EngineReader makes of a stream's payloads.
+struct Read {
+  Answer answer;
+  std::optional<EngineError> error;
+  int starts = 0;
+};
+
+inline Read read_events(const Exchange& exchange, const std::vector<std::string>& payloads,
+                        EngineLimits limits = {}) {
+  EngineReader reader(exchange, limits);
+  std::vector<AnswerEvent> events;
+  Read out;
+  const auto note = [&](const std::expected<void, EngineError>& result) {
+    if (!result && !out.error) out.error = result.error();
+    return result.has_value();
+  };
+  for (const std::string& payload : payloads) {
+    if (!note(reader.event(payload, events))) break;
+  }
+  if (!out.error) note(reader.end(events));
+  AnswerBuilder builder(exchange.choice_count());
+  for (const AnswerEvent& event : events) {
+    out.starts += std::holds_alternative<AnswerStart>(event) ? 1 : 0;
+    if (const auto* delta = std::get_if<TextDelta>(&event)) {
+      EXPECT_TRUE(is_utf8(delta->text.reveal()));
+    }
+    builder.add(event);
+  }
+  out.answer = std::move(builder).take();
+  return out;
 }
 
 }  // namespace candor::dialect::testing

@@ -5,13 +5,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -26,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxReport = model::kMaxSummaryBytes + 8'192;
 constexpr std::uint64_t kProbeMemory = 1ULL << 30U;
+constexpr std::size_t kFirstAdapter = 6;  // the engine's descriptors below have fixed uses
 
 std::unexpected<Error> os_error(std::string_view doing) {
   return fail(Code::kInternal, fmt::format("{}: {}", doing, std::strerror(errno)));
@@ -144,7 +145,7 @@ Result<Program> open_program(const Path& path) {
   return out;
 }
 
-std::vector<std::string> cpu_features() {
+std::vector<std::string> cpu_features(std::istream& in) {
   static constexpr std::string_view kRelevant[] = {
       "sse3",       "ssse3",       "sse4_1",   "sse4_2",      "avx",         "avx2",
       "fma",        "f16c",        "bmi2",     "avx_vnni",    "avx512f",     "avx512bw",
@@ -152,7 +153,6 @@ std::vector<std::string> cpu_features() {
       "avx512vbmi", "avx512_vnni", "amx_tile", "amx_int8",    "amx_bf16",    "asimd",
       "asimddp",    "asimdhp",     "i8mm",     "sve",         "sve2",        "bf16",
       "svei8mm",    "sme"};
-  std::ifstream in("/proc/cpuinfo");
   std::vector<std::string> out;
   for (std::string line; std::getline(in, line);) {
     if (!line.starts_with("flags") && !line.starts_with("Features")) continue;
@@ -171,10 +171,11 @@ std::vector<std::string> cpu_features() {
   return out;
 }
 
-Result<EngineIdentity> identify_engine(const Program& program, const Path& manifest) {
+Result<EngineIdentity> identify_engine(const Program& program, const Path& manifest,
+                                       std::vector<std::string> cpu_features) {
   EngineIdentity out;
   out.binary = program.digest;
-  out.cpu_features = cpu_features();
+  out.cpu_features = std::move(cpu_features);
   out.version = "foreign build";
   if (!manifest.empty() && std::filesystem::exists(manifest)) {
     const Bytes bytes = TRY(read_file(real_file_system(), manifest, 1U << 20U));
@@ -278,7 +279,7 @@ Result<StartedEngine> Launcher::start_own(const EngineStart& start) {
   SpawnRequest request{
       .binary_fd = engine_.fd.get(),
       .arguments = {"candor-engine", "--control-fd", "3", "--model-fd", "4", "--report-fd", "5",
-                    "--data-limit", std::to_string(start.data_limit_bytes), "--"},
+                    "--data-limit", std::to_string(start.data_limit_bytes)},
       .descriptors = {{null.get(), 0},
                       {errors.writer.get(), 1},
                       {errors.writer.get(), 2},
@@ -286,6 +287,16 @@ Result<StartedEngine> Launcher::start_own(const EngineStart& start) {
                       {start.model_fd, 4},
                       {report.writer.get(), 5}},
       .scheduling = scheduling_};
+  for (const int adapter : start.adapter_fds) {
+    const auto number = static_cast<int>(request.descriptors.size());  // kFirstAdapter, ...
+    request.descriptors.emplace_back(adapter, number);
+    request.arguments.insert(request.arguments.end(), {"--readable-fd", std::to_string(number)});
+  }
+  request.arguments.emplace_back("--");
+  for (std::size_t i = 0; i < start.adapter_fds.size(); ++i) {
+    request.arguments.insert(request.arguments.end(),
+                             {"--lora", "/proc/self/fd/" + std::to_string(kFirstAdapter + i)});
+  }
   request.arguments.insert(request.arguments.end(), start.flags.begin(), start.flags.end());
   out.child = TRY(spawner_.spawn(request));
   ChildGuard guard(out.child);
@@ -315,6 +326,9 @@ Result<StartedEngine> Launcher::start_foreign(const EngineStart& start) {
   const OwnedFd token_file(memfd_create("candor-token", MFD_CLOEXEC));
   const std::string& token = out.token.reveal();
   if (write(token_file.get(), token.data(), token.size()) < 0) return os_error("token");
+  if (mkdir(runtime_folder_.c_str(), 0700) != 0 && errno != EEXIST) {
+    return os_error("the engine's private folder " + runtime_folder_.string());
+  }
   const OwnedFd folder(open(runtime_folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() < 0) return os_error("the engine's private folder " + runtime_folder_.string());
   int alive[2];
@@ -322,7 +336,7 @@ Result<StartedEngine> Launcher::start_foreign(const EngineStart& start) {
     return os_error("no socket");
   out.control = OwnedFd(alive[0]);
   const OwnedFd theirs(alive[1]);
-  std::array<std::byte, 8> name{};
+  std::array<std::byte, 4> name{};
   system_random().fill(name);
   out.socket_path = (runtime_folder_ / ("e" + to_hex(name) + ".sock")).string();
   SpawnRequest request{.binary_fd = launch_.fd.get(),

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <istream>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,11 @@ struct Program {
 };
 [[nodiscard]] Result<Program> open_program(const Path& path);
 
-// Sorted names of the CPU's instruction sets that ggml's kernels choose by.
-[[nodiscard]] std::vector<std::string> cpu_features();
+// Sorted names of the CPU's instruction sets that ggml's kernels choose by, out of /proc/cpuinfo.
+[[nodiscard]] std::vector<std::string> cpu_features(std::istream& cpuinfo);
 // digest over {"binary","cpu_features","manifest","type":"candor.engine/1"} as canonical JSON.
-[[nodiscard]] Result<EngineIdentity> identify_engine(const Program& program, const Path& manifest);
+[[nodiscard]] Result<EngineIdentity> identify_engine(const Program& program, const Path& manifest,
+                                                     std::vector<std::string> cpu_features);
 
 struct Inspection {
   model::GgufSummary summary;
@@ -45,7 +47,8 @@ struct StartedEngine {
 
 struct EngineStart {
   int model_fd = -1;
-  std::vector<std::string> flags;
+  std::vector<int> adapter_fds{};  // LoRA adapters, in order
+  std::vector<std::string> flags{};
   std::uint64_t data_limit_bytes = 0;
   std::chrono::milliseconds deadline{10'000};
 };

@@ -1,8 +1,10 @@
 #include "engine/internal/seccomp_filter.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -13,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 namespace candor::engine::internal {
@@ -49,6 +52,7 @@ class Program {
   void allow_if(long number, const std::vector<ArgumentTest>& tests) {
     rule(number, tests, SECCOMP_RET_ALLOW);
   }
+  void trap(long number) { rule(number, {}, SECCOMP_RET_TRAP); }
   void refuse(long number, int error) {
     rule(number, {}, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error));
   }
@@ -89,6 +93,39 @@ class Program {
   std::vector<sock_filter> code_;
 };
 
+// Calls that tell facts of a file by its path, which no right of Landlock's covers.
+constexpr long kFactsByPath[] = {
+    SYS_statx, SYS_readlinkat, SYS_faccessat, SYS_faccessat2, SYS_statfs,
+#if defined(__x86_64__)
+    SYS_stat,  SYS_lstat,      SYS_access,    SYS_readlink,
+#endif
+};
+
+// The C library's fstat() is newfstatat() with an empty path, and a filter cannot look at a path.
+// So that call is trapped and answered here, for descriptors only. Whatever jumps here gets no
+// more.
+void answer_newfstatat(int /*signal*/, siginfo_t* info, void* context) {
+  auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  auto& result = machine.gregs[REG_RAX];
+  const auto argument = [&](int index) {
+    constexpr int kRegisters[] = {REG_RDI, REG_RSI, REG_RDX, REG_R10};
+    return machine.gregs[kRegisters[index]];
+  };
+#else
+  auto& result = machine.regs[0];
+  const auto argument = [&](int index) { return machine.regs[index]; };
+#endif
+  const int before = errno;
+  const auto* path = reinterpret_cast<const char*>(argument(1));
+  long answer = -ENOENT;
+  if (info->si_syscall == SYS_newfstatat && (argument(3) & AT_EMPTY_PATH) != 0 && *path == '\0') {
+    answer = syscall(SYS_fstat, argument(0), argument(2)) == 0 ? 0 : -errno;
+  }
+  result = static_cast<std::remove_reference_t<decltype(result)>>(answer);
+  errno = before;
+}
+
 constexpr std::uint64_t kNewNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
                                          CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
@@ -104,13 +141,7 @@ void allow_common(Program& p) {
            SYS_preadv,
            SYS_close,
            SYS_fstat,
-           SYS_newfstatat,
-           SYS_statx,
            SYS_lseek,
-           SYS_openat,
-           SYS_readlinkat,
-           SYS_faccessat,
-           SYS_faccessat2,
            SYS_getcwd,
            SYS_getdents64,
            SYS_fadvise64,
@@ -118,7 +149,6 @@ void allow_common(Program& p) {
            SYS_dup3,
            SYS_pipe2,
            SYS_eventfd2,
-           SYS_statfs,
            SYS_fstatfs,
            SYS_readahead,
            // memory
@@ -176,8 +206,6 @@ void allow_common(Program& p) {
            SYS_shutdown,
            SYS_getsockname,
            SYS_getpeername,
-           SYS_getsockopt,
-           SYS_setsockopt,
            // harmless facts
            SYS_uname,
            SYS_sysinfo,
@@ -186,9 +214,8 @@ void allow_common(Program& p) {
     p.allow(number);
   }
 #if defined(__x86_64__)
-  for (const long number : {SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_poll,
-                            SYS_select, SYS_epoll_wait, SYS_epoll_create, SYS_pipe, SYS_dup2,
-                            SYS_time, SYS_getrlimit, SYS_getdents, SYS_arch_prctl}) {
+  for (const long number : {SYS_poll, SYS_select, SYS_epoll_wait, SYS_epoll_create, SYS_pipe,
+                            SYS_dup2, SYS_time, SYS_getrlimit, SYS_getdents, SYS_arch_prctl}) {
     p.allow(number);
   }
 #endif
@@ -201,12 +228,29 @@ void allow_common(Program& p) {
     p.allow_if(SYS_ioctl,
                {{.index = 1, .mask = 0xFFFFFFFFU, .value = static_cast<std::uint64_t>(command)}});
   }
+  // Not, for one, a descriptor of the process at the other end (SO_PEERPIDFD).
+  for (const int option : {SO_ERROR, SO_TYPE}) {
+    p.allow_if(SYS_getsockopt,
+               {{.index = 1, .mask = 0xFFFFFFFFU, .value = SOL_SOCKET},
+                {.index = 2, .mask = 0xFFFFFFFFU, .value = static_cast<std::uint64_t>(option)}});
+  }
+  // Time limits of a connection; not, for one, a packet filter on it.
+  for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    p.allow_if(SYS_setsockopt,
+               {{.index = 1, .mask = 0xFFFFFFFFU, .value = SOL_SOCKET},
+                {.index = 2, .mask = 0xFFFFFFFFU, .value = static_cast<std::uint64_t>(option)}});
+  }
   // Reads of one's own limits; a new limit only ever lowers, but is not needed either.
   p.allow_if(SYS_prlimit64, {{.index = 0, .value = 0}, {.index = 2, .value = 0}});
   for (const std::uint64_t what : {std::uint64_t{PR_SET_NAME}, std::uint64_t{PR_GET_NAME},
                                    std::uint64_t{0x53564d41} /* PR_SET_VMA: names of mappings */}) {
     p.allow_if(SYS_prctl, {{.index = 0, .mask = 0xFFFFFFFFU, .value = what}});
   }
+  // Opening for no use but to look (O_PATH) needs no right of Landlock's.
+  p.allow_if(SYS_openat, {{.index = 2, .mask = O_PATH, .value = 0}});
+#if defined(__x86_64__)
+  p.allow_if(SYS_open, {{.index = 1, .mask = O_PATH, .value = 0}});
+#endif
   p.refuse(SYS_clone3, ENOSYS);  // its flags lie in memory, where a filter cannot look
 }
 
@@ -228,12 +272,21 @@ std::vector<sock_filter> build_filter(const SealRequest& request, int own_pid) {
                               .value = static_cast<std::uint64_t>(request.control_fd)}});
   }
   if (request.filter == FilterKind::kSealed) {
-    p.allow_if(SYS_mmap, {{.index = 2, .mask = PROT_EXEC, .value = 0}});
+    p.trap(SYS_newfstatat);
+    // "Not there" is what libraries expect to hear.
+    for (const long number : kFactsByPath) p.refuse(number, ENOENT);
+    // A file's pages, or private memory, which RLIMIT_DATA counts; shared memory it would not.
+    p.allow_if(SYS_mmap, {{.index = 2, .mask = PROT_EXEC, .value = 0},
+                          {.index = 3, .mask = MAP_ANONYMOUS, .value = 0}});
+    p.allow_if(SYS_mmap, {{.index = 2, .mask = PROT_EXEC, .value = 0},
+                          {.index = 3, .mask = MAP_TYPE, .value = MAP_PRIVATE}});
     p.allow_if(SYS_mprotect, {{.index = 2, .mask = PROT_EXEC, .value = 0}});
   } else {
+    p.allow(SYS_newfstatat);
+    for (const long number : kFactsByPath) p.allow(number);
     for (const long number :
-         {SYS_mmap, SYS_mprotect, SYS_execve, SYS_execveat, SYS_bind, SYS_listen, SYS_accept,
-          SYS_accept4, SYS_unlinkat, SYS_fchmod, SYS_set_tid_address}) {
+         {SYS_mmap, SYS_mprotect, SYS_setsockopt, SYS_execve, SYS_execveat, SYS_bind, SYS_listen,
+          SYS_accept, SYS_accept4, SYS_unlinkat, SYS_fchmod, SYS_set_tid_address}) {
       p.allow(number);
     }
 #if defined(__x86_64__)
@@ -248,6 +301,14 @@ std::vector<sock_filter> build_filter(const SealRequest& request, int own_pid) {
 }
 
 Result<void> install_filter(const SealRequest& request) {
+  if (request.filter == FilterKind::kSealed) {
+    struct sigaction action{};
+    action.sa_sigaction = answer_newfstatat;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER;
+    if (sigaction(SIGSYS, &action, nullptr) != 0) {
+      return fail(Code::kInternal, std::string("SIGSYS: ") + std::strerror(errno));
+    }
+  }
   std::vector<sock_filter> code = build_filter(request, getpid());
   const sock_fprog program{.len = static_cast<unsigned short>(code.size()), .filter = code.data()};
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0) {

@@ -12,6 +12,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "engine/internal/error_ring.h"
 #include "engine/internal/launcher.h"
 #include "engine/supervisor.h"
 
@@ -21,17 +22,19 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 // One engine process. Created on the strand; slots and used are guarded by the supervisor's mutex.
 struct EngineInstance {
-  EngineInstance(asio::any_io_executor executor, internal::StartedEngine started, ModelFile f)
-      : process(std::move(started)), file(std::move(f)), exit_watch(executor), errors(executor) {}
+  // files: the model, then its adapters.
+  EngineInstance(asio::any_io_executor executor, internal::StartedEngine started,
+                 std::vector<ModelFile> f)
+      : process(std::move(started)), files(std::move(f)), exit_watch(executor), errors(executor) {}
 
   std::shared_ptr<LoadedModel> model = std::make_shared<LoadedModel>();
   internal::StartedEngine process;
-  ModelFile file;
+  std::vector<ModelFile> files;
   std::shared_ptr<Dialer> dialer;
   std::unique_ptr<EngineClient> probe_client;  // strand only
   asio::posix::stream_descriptor exit_watch;   // a duplicate of the pidfd
   asio::posix::stream_descriptor errors;
-  std::string error_ring;  // last bytes of standard error; never logged (S16)
+  internal::ErrorRing error_ring;
 
   std::atomic<bool> alive{true};
   std::atomic<bool> stalled{false};  // a stream reported a pause
@@ -111,7 +114,6 @@ struct EngineSupervisor::Impl : std::enable_shared_from_this<EngineSupervisor::I
   asio::awaitable<void> unload(std::string name, UnloadReason reason,
                                std::chrono::milliseconds drain);
   asio::awaitable<void> pause(std::chrono::milliseconds time);
-  [[nodiscard]] std::chrono::milliseconds restart_delay(int failures_in_row) const;
 
   // Runs a blocking step on the pool and comes back.
   template <typename F>
@@ -138,6 +140,9 @@ struct ModelLease::Held {
   LeaseGrant grant;
 };
 
+// The wait after so many failures in a row: least, doubled with each, most.
+[[nodiscard]] std::chrono::milliseconds restart_delay(const SupervisorOptions& options,
+                                                      int failures_in_row);
 // llama-server flags that a configuration may give; kInvalidArgument names the first other one.
 [[nodiscard]] Result<void> check_extra_flags(const std::vector<std::string>& flags);
 // What the engine's last words mean, from a closed set of sentences.

@@ -100,7 +100,7 @@ class Harness : public testing::Test {
         http::UnixAddress{.path = folder_ + "/engine", .mode = 0600, .group = {}}));
     engines_.emplace(io_, nullptr, acks_, stamp(), system_random());
     ASSERT_OK(engines_->set_upstreams(
-        {{.name = "m", .endpoint = "unix:" + folder_ + "/engine", .model = "canned"}}));
+        {{.name = "m", .replicas = {"unix:" + folder_ + "/engine"}, .model = "canned"}}));
     settings_.all_os_users = true;
     services_.emplace(Services{.io = io_,
                                .workers = workers_,
@@ -116,6 +116,8 @@ class Harness : public testing::Test {
                                .metrics = metrics_,
                                .settings = std::make_shared<const Settings>(settings_),
                                .subjects = {},
+                               .queues = {},
+                               .quotas = {},
                                .draining = false});
     gateway_.emplace(*services_, standard_pipeline());
     server_.emplace(io_, http::ServerOptions{}, *gateway_, system_clock(), nullptr);

@@ -8,6 +8,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include "http/internal/stream.h"
 #include "http/server.h"
 
 namespace candor::http {
@@ -32,7 +33,9 @@ struct ConnectionHost {
 // them may be the last.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(asio::io_context& io, int fd, ConnectionHost& host, PeerResolver* resolver);
+  // tls: null for plain connections.
+  Connection(asio::io_context& io, int fd, std::unique_ptr<TlsSession> tls, ConnectionHost& host,
+             PeerResolver* resolver);
 
   [[nodiscard]] Task<void> run();
   void sweep(std::int64_t now_us);
@@ -43,11 +46,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   friend class Call;
-  enum class Phase : std::uint8_t { kIdle, kHeader, kBody, kHandling, kLinger, kClosed };
+  enum class Phase : std::uint8_t {
+    kHandshake,
+    kIdle,
+    kHeader,
+    kBody,
+    kHandling,
+    kLinger,
+    kClosed
+  };
 
   // Reading. Input is read only from on_readable, so that the end of the stream is seen while a
   // handler works.
-  void arm_read();
+  [[nodiscard]] Task<bool> handshake();
+  void arm_read(Io want = {Io::State::kWantRead, 0});
   void on_readable();
   [[nodiscard]] Task<bool> wait_input();  // true: input_ has grown; false: it will not
   [[nodiscard]] Task<std::optional<Request>> read_request();
@@ -63,6 +75,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void set_deadline(std::chrono::milliseconds from_now);
 
   asio::posix::stream_descriptor descriptor_;
+  Stream stream_;  // over descriptor_, which outlives it
   ConnectionHost& host_;
   Peer peer_;
   Event input_event_;
