@@ -86,7 +86,9 @@ class Candor:
                          f'memory = "{os.path.getsize(file)}B"')
         self.config = folder / "candor.toml"
         self.config.write_text("\n".join(lines) + "\n")
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+        # On a busy machine an idle engine starves; CANDOR_ENGINE_SCHEDULING=other lets the run at least be seen.
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder)} | {
+            k: v for k, v in os.environ.items() if k == "CANDOR_ENGINE_SCHEDULING"}
         subprocess.run([PROGRAMS / "candor", "--config", self.config, "key", "auditor"], env=self.environment, check=True,
                        capture_output=True)
 
@@ -215,7 +217,11 @@ def one_round(side):
 
 def serve(side):
     side.running = side.start()
-    return side.first(side.running)
+    try:
+        return side.first(side.running)
+    except BaseException:
+        side.running.__exit__()
+        raise
 
 
 def end_second(side):

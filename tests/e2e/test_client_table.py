@@ -143,7 +143,7 @@ def test_what_the_page_says_works_works(smol, begun, client, verb):
         assert not begun()
         return
     if verb == "cancel":
-        got = script.run(smol, "cancel", question="Count from one to one thousand in words.", tokens=2000)
+        got = script.run(smol, "cancel", question="Write a long story about a dog that walks around the world.", tokens=2000)
         [exchange] = begun()
         end = smol.wait_for_end(exchange)
         assert got["pieces"] == 5 and end["type"] == "outcome" and end["result"] == "cancelled"
@@ -171,5 +171,7 @@ def test_what_the_page_says_is_not_there_yet_is_refused_in_words(smol, begun, cl
     """Fails as soon as the server has learnt it: then the page says `yes`."""
     error = SCRIPTS[client].run(smol, "chat" if verb == "errors" else verb).get("error")
     assert error, "it works by now: docs/clients.md has to say so"
-    assert re.search("not supported by this version of Candor|There is no such path here", error["message"]), error
+    # Ollama's client for Node shows no sentence of a path that is not there, since it has not that API's shape.
+    assert re.search("supported by this version of Candor|There is no such path here", error["message"]) or \
+        (error["status"] == 404 and client == "`ollama` (Node)"), error
     assert not begun()

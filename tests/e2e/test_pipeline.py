@@ -6,7 +6,7 @@ import re
 import pytest
 
 from routes import CHAT, COMPLETIONS, MESSAGES, ROUTES
-from server import QUESTION, Kept
+from server import QUESTION, Kept, http
 
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 EACH = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.api)
@@ -110,16 +110,18 @@ def test_no_route_answers_once_the_server_drains(own, slow_upstream):
         stream.rest()
 
 
-def test_models_pass_identity_like_every_route(smol):
+def test_models_pass_identity_like_every_route(own, upstream):
     """The fourth endpoint has no exchange; it asks who is there, and lists only what that key may use."""
-    assert [m["id"] for m in smol.http("GET", "/v1/models").json()["data"]] == ["smollm2"]
-    assert smol.http("GET", "/v1/models", {"Authorization": "Bearer cnd_wrong"}).status == 401
-    assert smol.http("GET", "/v1/models", {"Host": "evil.example"}).status == 421
-    key = smol.json("key", "create", "other-model", "--models", "another")["key"]
-    bearer = {"Authorization": f"Bearer {key}"}
-    assert smol.http("GET", "/v1/models", bearer).json()["data"] == []
-    for route in ROUTES:
-        assert route.post(smol, "x", headers=bearer).status == 403
+    with own.configure(upstream.toml("one") + upstream.toml("two")) as server:
+        server.models = {"one": None}
+        assert [m["id"] for m in server.http("GET", "/v1/models").json()["data"]] == ["one", "two"]
+        assert http(server.tcp, "GET", "/v1/models", headers={"Authorization": "Bearer cnd_wrong"}).status == 401
+        assert http(server.tcp, "GET", "/v1/models", headers={"Host": "evil.example"}).status == 421
+        bearer = {"Authorization": "Bearer " + server.json("key", "create", "of-two", "--models", "two")["key"]}
+        assert [m["id"] for m in server.http("GET", "/v1/models", bearer).json()["data"]] == ["two"]
+        for route in ROUTES:
+            assert route.post(server, "x", headers=bearer).status == 403
+            assert route.post(server, "x", headers=bearer, model="two").status == 200
 
 
 # --- the same fields on a real answer

@@ -24,7 +24,7 @@ class Clone:
         need(SMOL, "the default model (tools/default_model.sh .cache/models)")
         self.root, self.home, self.path = folder / "candor", folder / "home", folder / "path"
         subprocess.run(["git", "clone", "--quiet", "--shared", ROOT, self.root], check=True)
-        for name in ("quickstart", "tools"):  # as they are here, committed or not
+        for name in ("quickstart", "tools", "packaging"):  # as they are here, committed or not
             subprocess.run(["cp", "-r", ROOT / name, self.root], check=True)
         self.home.mkdir()
         self.path.mkdir()

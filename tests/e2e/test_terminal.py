@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import termios
@@ -20,12 +21,25 @@ FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ERASED = "\r\x1b[K"
 
 
+STARTED = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    yield
+    for terminal in STARTED:
+        terminal.kill()
+    STARTED.clear()
+
+
 class Terminal:
     """A program on a pseudo-terminal of 100 columns, and all that it wrote there."""
 
     def __init__(self, command, environment):
         self.seen = ""
+        self.ended = False
         self.pid, self.fd = pty.fork()
+        STARTED.append(self)
         if self.pid == 0:
             os.execvpe(str(command[0]), [str(word) for word in command], environment)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
@@ -52,7 +66,14 @@ class Terminal:
     def end(self):
         self.read()
         os.close(self.fd)
+        self.ended = True
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def kill(self):
+        if not self.ended:
+            os.kill(self.pid, signal.SIGKILL)
+            os.close(self.fd)
+            os.waitpid(self.pid, 0)
 
 
 def on_terminal(server, *words, **more):
