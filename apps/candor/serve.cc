@@ -161,6 +161,8 @@ Result<void> Monitor::open_store() {
                             {"size", recovery.previous_size},
                             {"torn_bytes", recovery.torn_bytes},
                             {"aborted", recovery.aborted}});
+  if (recovery.key_changed) log_info("store.log_key_changed");
+  if (!recovery.closed_log.empty()) log_info("store.log_closed");
   return {};
 }
 
@@ -336,7 +338,7 @@ Task<void> Monitor::watch_signals() {
     if (ec) co_return;
     if (signal == SIGHUP) {
       notify_service_manager("RELOADING=1");
-      const auto done = co_await admin_->reload("");
+      const auto done = co_await admin_->reload("", "SIGHUP");
       if (!done) {
         log_error("configuration.not_reloaded", {{"code", done.error().code()}});
         // The sentence names keys, files and lines of the operator's own configuration.
