@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include <dirent.h>
@@ -11,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "base/check.h"
 
 namespace candor {
 namespace {
@@ -55,7 +58,33 @@ auto retry(Call call) {
   return result;
 }
 
-class RealFile final : public File {
+constexpr std::size_t kDirectAlignment = 4096;  // at least any disk's logical block
+constexpr std::size_t kDirectPiece = 1U << 20U;
+
+struct FreeAligned {
+  void operator()(std::byte* bytes) const noexcept { std::free(bytes); }
+};
+
+// Memory that O_DIRECT takes, grown as needed.
+class AlignedBuffer {
+ public:
+  // A copy of data, valid until the next call.
+  const std::byte* copy(ByteView data) {
+    if (data.size() > size_) {
+      size_ = (data.size() + kDirectAlignment - 1) / kDirectAlignment * kDirectAlignment;
+      bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(kDirectAlignment, size_)));
+      CANDOR_CHECK(bytes_ != nullptr);
+    }
+    std::ranges::copy(data, bytes_.get());
+    return bytes_.get();
+  }
+
+ private:
+  std::unique_ptr<std::byte, FreeAligned> bytes_;
+  std::size_t size_ = 0;
+};
+
+class RealFile : public File {
  public:
   RealFile(Descriptor fd, Path path) : fd_(std::move(fd)), path_(std::move(path)) {}
 
@@ -75,16 +104,7 @@ class RealFile final : public File {
   }
 
   Result<void> write_at(std::uint64_t offset, ByteView data) override {
-    while (!data.empty()) {
-      const auto put = retry([&] {
-        return ::pwrite(fd_.get(), data.data(), data.size(), static_cast<off_t>(offset));
-      });
-      if (put < 0) return from_errno(errno, "writing", path_);
-      if (put == 0) return from_errno(EIO, "writing", path_);
-      data = data.subspan(static_cast<std::size_t>(put));
-      offset += static_cast<std::uint64_t>(put);
-    }
-    return {};
+    return write_all(fd_.get(), offset, data);
   }
 
   Result<void> sync() override {
@@ -106,9 +126,46 @@ class RealFile final : public File {
     return static_cast<std::uint64_t>(info.st_size);
   }
 
+ protected:
+  Result<void> write_all(int fd, std::uint64_t offset, ByteView data) {
+    while (!data.empty()) {
+      const auto put =
+          retry([&] { return ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)); });
+      if (put < 0) return from_errno(errno, "writing", path_);
+      if (put == 0) return from_errno(EIO, "writing", path_);
+      data = data.subspan(static_cast<std::size_t>(put));
+      offset += static_cast<std::uint64_t>(put);
+    }
+    return {};
+  }
+
  private:
   Descriptor fd_;
   Path path_;
+};
+
+// OpenMode::kDurable: both descriptors are O_DSYNC, the second one O_DIRECT too.
+class DurableFile final : public RealFile {
+ public:
+  DurableFile(Descriptor fd, Descriptor direct, Path path)
+      : RealFile(std::move(fd), std::move(path)), direct_(std::move(direct)) {}
+
+  Result<void> write_at(std::uint64_t offset, ByteView data) override {
+    if (!direct_ || offset % kDirectAlignment != 0 || data.size() % kDirectAlignment != 0) {
+      return RealFile::write_at(offset, data);
+    }
+    while (!data.empty()) {
+      const ByteView piece = data.first(std::min(data.size(), kDirectPiece));
+      TRY(write_all(direct_.get(), offset, ByteView(buffer_.copy(piece), piece.size())));
+      data = data.subspan(piece.size());
+      offset += piece.size();
+    }
+    return {};
+  }
+
+ private:
+  Descriptor direct_;
+  AlignedBuffer buffer_;
 };
 
 class RealLock final : public FileLock {
@@ -122,10 +179,12 @@ class RealLock final : public FileLock {
 class RealFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const Path& path, OpenMode mode) override {
+    if (mode == OpenMode::kDurable) return open_durable(path);
     int flags = O_CLOEXEC | O_NOFOLLOW | O_RDWR;
     switch (mode) {
       case OpenMode::kRead: flags = O_CLOEXEC | O_NOFOLLOW | O_RDONLY; break;
-      case OpenMode::kReadWrite: break;
+      case OpenMode::kReadWrite:
+      case OpenMode::kDurable: break;
       case OpenMode::kCreate: flags |= O_CREAT; break;
       case OpenMode::kCreateNew: flags |= O_CREAT | O_EXCL; break;
     }
@@ -216,6 +275,16 @@ class RealFileSystem final : public FileSystem {
     struct statvfs info{};
     if (::statvfs(folder.c_str(), &info) != 0) return from_errno(errno, "looking at", folder);
     return std::uint64_t{info.f_bavail} * info.f_frsize;
+  }
+
+ private:
+  static Result<std::unique_ptr<File>> open_durable(const Path& path) {
+    constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_RDWR | O_DSYNC;
+    Descriptor fd(retry([&] { return ::open(path.c_str(), kFlags); }));
+    if (!fd) return from_errno(errno, "opening", path);
+    // A file system without direct writes says so here, and the first descriptor serves for all.
+    Descriptor direct(retry([&] { return ::open(path.c_str(), kFlags | O_DIRECT); }));
+    return std::make_unique<DurableFile>(std::move(fd), std::move(direct), path);
   }
 };
 

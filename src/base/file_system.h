@@ -27,6 +27,11 @@ enum class OpenMode : std::uint8_t {
   kReadWrite,  // must exist
   kCreate,     // read-write, created 0600 if absent
   kCreateNew,  // read-write, must not exist
+  // Read-write, must exist; write_at is durable when it returns, as if sync() followed: one call
+  // instead of two. Pieces of whole pages at page offsets go past the page cache where the file
+  // system can (O_DIRECT, O_DSYNC), so that they wait neither for other writers' dirty pages nor
+  // for a copy.
+  kDurable,
 };
 
 class File {

@@ -46,7 +46,6 @@ Result<void> Journal::begin_segment(std::uint64_t first_index, const Digest& roo
   const Bytes header = TRY(
       ledger::encode_segment_header({.first_index = first_index, .root = root, .origin = origin_}));
   TRY(spare.file->write_at(0, header));
-  TRY(spare.file->sync());
   const Path path = folder_ / ledger::segment_name(first_index);
   TRY(files_.rename(spare.path, path));
   TRY(files_.sync_folder(folder_));
@@ -79,8 +78,6 @@ Result<BatchPlace> Journal::write(ByteView batch, std::uint64_t first_index, std
                     .bytes = batch.size()};
 }
 
-Result<void> Journal::flush() { return current_->file->sync(); }
-
 std::vector<std::shared_ptr<Segment>> Journal::segments() const {
   const std::lock_guard lock(mutex_);
   return {segments_.begin(), segments_.end()};
@@ -96,7 +93,7 @@ Result<void> Journal::remove_published(std::uint64_t published_size) {
       oldest = segments_.front();
     }
     // Durable one by one: a crash that kept an older removal back would leave a gap.
-    TRY(files_.remove(oldest->path));
+    if (!TRY(spares_.recycle(oldest->path))) TRY(files_.remove(oldest->path));
     TRY(files_.sync_folder(folder_));
     const std::lock_guard lock(mutex_);
     segments_.pop_front();

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "crypto/hash.h"
 #include "ledger/entry.h"
 
@@ -62,7 +63,8 @@ Result<std::unique_ptr<JournalLedger>> JournalLedger::open(Parts parts,
   it.spares_ = TRY(Preallocator::open(it.parts_.files, {.folder = it.parts_.paths.journal(),
                                                         .segment_bytes = options.segment_bytes,
                                                         .spares = options.spare_segments,
-                                                        .min_free_bytes = options.min_free_bytes}));
+                                                        .min_free_bytes = options.min_free_bytes,
+                                                        .paced = options.paced}));
   it.journal_ = std::make_unique<Journal>(it.parts_.files, it.parts_.paths.journal(), it.origin_,
                                           *it.spares_);
   for (auto& segment : position.segments) it.journal_->adopt(std::move(segment));
@@ -268,6 +270,7 @@ bool JournalLedger::next_batch(Assembly& work, std::unique_lock<std::mutex>& ass
 }
 
 void JournalLedger::run_commits(const std::stop_token& /*stop*/) {
+  name_thread("commit");
   Assembly work;
   for (;;) {
     std::unique_lock assemble(assemble_mutex_, std::defer_lock);
@@ -358,7 +361,6 @@ Result<void> JournalLedger::complete(std::span<Queued> batch, Prepared& out) {
 Result<void> JournalLedger::flush(Prepared& batch) {
   const auto entries = static_cast<std::uint32_t>(batch.leaves.size());
   batch.pending.place = TRY(journal_->write(batch.bytes, batch.first, entries, batch.root_before));
-  TRY(journal_->flush());
   flushed_size_ = batch.head->size;
   if (!batch.aux.empty()) {
     Segment& segment = *batch.pending.place.segment;

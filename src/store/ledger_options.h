@@ -17,7 +17,10 @@ struct LedgerOptions {
   std::size_t max_queue_bytes = 64U << 20U;
   std::int64_t publish_every_us = 1'000'000;  // 0: only when asked (tests)
   std::size_t recent_leaves = 1U << 18U;      // whose proofs need no file
-  std::size_t spare_segments = 1;             // made ahead
+  std::size_t spare_segments = 2;             // made ahead
+  // Background work (publication each second, spare segments) in small pieces with rests between,
+  // so that no flush and no request waits long behind it.
+  bool paced = true;
   // Called once, on a thread of the ledger's, when it is poisoned (a dead signer too): the monitor
   // ends, a restart verifies. Must only hand over.
   std::function<void(const Error&)> on_poison;

@@ -3,12 +3,19 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "store/internal/journal_ledger.h"
 
 namespace candor::store {
 namespace {
 
 constexpr std::uint64_t kRoundBytes = 32U << 20U;  // of journal, so that memory is bounded
+
+// At full load a round computes for some 100 ms: in one go it would hold up whoever shares its
+// processor, and the disk, for that long.
+constexpr auto kWork = std::chrono::microseconds(300);
+constexpr auto kRest = std::chrono::microseconds(500);
+constexpr std::size_t kIndexRows = 32;
 
 constexpr std::size_t kSlotSubject = 20;  // docs/formats/key-table.md
 
@@ -49,9 +56,11 @@ class RowSet {
         return;
     }
   }
-  void take(std::vector<ExchangeRow>& out) {
+  std::vector<ExchangeRow> take() {
+    std::vector<ExchangeRow> out;
     out.reserve(rows_.size());
     for (auto& [id, row] : rows_) out.push_back(std::move(row));
+    return out;
   }
 
  private:
@@ -75,7 +84,7 @@ std::vector<PendingBatch> JournalLedger::next_pending(bool& more) const {
   return batches;
 }
 
-Result<void> JournalLedger::publish_round(bool& more) {
+Result<void> JournalLedger::publish_round(Pacer& pacer, bool& more) {
   more = false;
   const std::vector<PendingBatch> batches = next_pending(more);
   if (batches.empty()) return {};
@@ -87,6 +96,7 @@ Result<void> JournalLedger::publish_round(bool& more) {
   std::vector<Id128> slot_ids;
   RowSet rows;
   for (std::size_t i = 0; i < batches.size(); ++i) {
+    pacer.breathe();
     const BatchPlace& place = batches[i].place;
     held[i].bytes.resize(place.bytes);
     TRY(place.segment->file->read_at(place.offset, held[i].bytes));
@@ -128,7 +138,8 @@ Result<void> JournalLedger::publish_round(bool& more) {
     }
   }
   if (!records.empty()) {
-    const auto places = TRY(parts_.sealed.append(batches.front().place.first_index, records));
+    const auto places =
+        TRY(parts_.sealed.append(batches.front().place.first_index, records, pacer));
     for (std::size_t i = 0; i < records.size(); ++i) {
       if (ExchangeRow* row = rows.find(records[i].id)) {
         (record_is_answer[i] ? row->answer : row->request) = places[i];
@@ -149,17 +160,9 @@ Result<void> JournalLedger::publish_round(bool& more) {
       if (ExchangeRow* row = rows.find(slot_ids[i])) row->key_slot = *first + i;
     }
   }
-  TRY(tiles_->write(entries));
+  TRY(tiles_->write(entries, pacer));
   const std::shared_ptr<const SignedHead>& head = batches.back().head;
-  if (!index_broken_) {
-    StateDb::IndexUpdate update;
-    rows.take(update.exchanges);
-    update.indexed_size = head->size;
-    if (const auto indexed = parts_.state.update_index(update); !indexed) {
-      index_broken_ = true;  // the next start makes it again from the log
-      log_warning("ledger.index_failed", {{"code", indexed.error().code()}});
-    }
-  }
+  update_index(rows.take(), head->size, pacer);
   TRY(tiles_->write_checkpoint(head->note, head->size));
   published_size_ = head->size;
   tree_->published(head->size, options_.recent_leaves);
@@ -172,7 +175,31 @@ Result<void> JournalLedger::publish_round(bool& more) {
   return journal_->remove_published(head->size);
 }
 
+// Rows that are told of twice do no harm, so only the last step says how far the index reaches.
+void JournalLedger::update_index(std::vector<ExchangeRow> rows, std::uint64_t size, Pacer& pacer) {
+  if (index_broken_) return;
+  std::size_t at = 0;
+  do {
+    pacer.breathe();
+    const auto count = static_cast<std::ptrdiff_t>(std::min(kIndexRows, rows.size() - at));
+    const auto begin = rows.begin() + static_cast<std::ptrdiff_t>(at);
+    at += kIndexRows;
+    StateDb::IndexUpdate update;
+    update.exchanges.assign(std::make_move_iterator(begin), std::make_move_iterator(begin + count));
+    if (at >= rows.size()) update.indexed_size = size;
+    if (const auto indexed = parts_.state.update_index(update); !indexed) {
+      index_broken_ = true;  // the next start makes it again from the log
+      log_warning("ledger.index_failed", {{"code", indexed.error().code()}});
+    }
+  } while (at < rows.size() && !index_broken_);
+}
+
 Result<void> JournalLedger::publish() {
+  Pacer no_rests;
+  return publish_with(no_rests);
+}
+
+Result<void> JournalLedger::publish_with(Pacer& pacer) {
   const std::lock_guard lock(publication_mutex_);
   {
     const std::lock_guard health(health_mutex_);
@@ -180,7 +207,7 @@ Result<void> JournalLedger::publish() {
   }
   Result<void> done;
   bool more = true;
-  while (done && more) done = publish_round(more);
+  while (done && more) done = publish_round(pacer, more);
   const std::lock_guard health(health_mutex_);
   if (done) {
     publication_failure_.reset();
@@ -196,6 +223,8 @@ Result<void> JournalLedger::publish() {
 }
 
 void JournalLedger::run_publication(const std::stop_token& stop) {
+  name_thread("publisher");
+  Pacer pacer = options_.paced ? Pacer(kWork, kRest) : Pacer();
   std::unique_lock lock(publisher_mutex_);
   while (!stop.stop_requested()) {
     publisher_changed_.wait_for(lock, stop, std::chrono::microseconds(options_.publish_every_us),
@@ -205,7 +234,7 @@ void JournalLedger::run_publication(const std::stop_token& stop) {
     if (!parts_.signer->alive()) {
       poison(Error(Code::kUnavailable, "the signer has ended"));
     } else {
-      (void)publish();  // remembered in health()
+      (void)publish_with(pacer);  // remembered in health()
     }
     lock.lock();
   }

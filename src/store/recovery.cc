@@ -404,7 +404,7 @@ Result<Recovered> recover_log(FileSystem& files, const DataPaths& paths, Signer&
   }
   // All verified: from here on the folder may be changed.
   for (FoundSegment& found : segments) {
-    found.segment->file = TRY(files.open(found.segment->path, OpenMode::kReadWrite));
+    found.segment->file = TRY(files.open(found.segment->path, OpenMode::kDurable));
     out.torn_bytes += TRY(zero_torn_tail(found));
     // A batch may be complete in the page cache alone: it counts from now on.
     TRY(found.segment->file->sync());

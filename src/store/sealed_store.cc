@@ -12,6 +12,7 @@ constexpr std::string_view kMagic = "CANDPAK1";
 constexpr std::size_t kPackHeader = 32;
 constexpr std::size_t kRecordHeader = 4 + 4 + 16;
 constexpr std::uint64_t kMaxPackBytes = 256U << 20U;
+constexpr std::size_t kPiece = 128U << 10U;  // so that no flush of the journal waits for megabytes
 constexpr std::int64_t kPackSpanUs = 86'400'000'000;
 constexpr std::size_t kLargeHeader = 8;
 constexpr std::byte kLive{1};
@@ -65,8 +66,12 @@ Path SealedStore::large_path(const Id128& id, SealedHalf half) const {
 Result<void> SealedStore::begin_pack(std::uint64_t first_index) {
   pack_.reset();
   // A pack of this name was begun for a publication that did not finish.
-  auto file = TRY(files_.open(pack_path(first_index), OpenMode::kCreate));
-  TRY(file->truncate(0));
+  const Path path = pack_path(first_index);
+  {
+    const auto file = TRY(files_.open(path, OpenMode::kCreate));
+    TRY(file->truncate(0));
+  }
+  auto file = TRY(files_.open(path, OpenMode::kDurable));
   Bytes header = to_bytes(as_bytes(kMagic));
   const std::int64_t now = clock_.wall_us();
   put_u64(header, static_cast<std::uint64_t>(now));
@@ -81,27 +86,34 @@ Result<void> SealedStore::begin_pack(std::uint64_t first_index) {
 }
 
 Result<std::vector<SealedPlace>> SealedStore::append(std::uint64_t first_index,
-                                                     const std::vector<Record>& records) {
+                                                     const std::vector<Record>& records,
+                                                     Pacer& pacer) {
   const std::lock_guard lock(mutex_);
   if (pack_ == nullptr || pack_bytes_ >= kMaxPackBytes ||
       clock_.wall_us() - pack_since_us_ >= kPackSpanUs) {
     TRY(begin_pack(first_index));
   }
-  Bytes out;
+  std::unique_ptr<File> pack = std::move(pack_);  // forgotten unless all goes well
+  Bytes piece;
+  const auto write = [&]() -> Result<void> {
+    TRY(pack->write_at(pack_bytes_, piece));
+    pack_bytes_ += piece.size();
+    piece.clear();
+    return {};
+  };
   std::vector<SealedPlace> places;
   places.reserve(records.size());
   for (const Record& record : records) {
-    places.push_back({.pack = pack_name_, .offset = pack_bytes_ + out.size()});
-    put_u32(out, static_cast<std::uint32_t>(record.bytes.size()));
-    out.push_back(kLive);
-    out.resize(out.size() + 3);
-    put_bytes(out, record.id);
-    put_bytes(out, record.bytes);
+    places.push_back({.pack = pack_name_, .offset = pack_bytes_ + piece.size()});
+    put_u32(piece, static_cast<std::uint32_t>(record.bytes.size()));
+    piece.push_back(kLive);
+    piece.resize(piece.size() + 3);
+    put_bytes(piece, record.id);
+    put_bytes(piece, record.bytes);
+    pacer.breathe();
+    if (piece.size() >= kPiece) TRY(write());
   }
-  std::unique_ptr<File> pack = std::move(pack_);  // forgotten unless all goes well
-  TRY(pack->write_at(pack_bytes_, out));
-  TRY(pack->sync());
-  pack_bytes_ += out.size();
+  if (!piece.empty()) TRY(write());
   pack_ = std::move(pack);
   return places;
 }

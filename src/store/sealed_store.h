@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file_system.h"
 #include "base/result.h"
+#include "base/thread.h"
 #include "store/data_folder.h"
 #include "store/state_db.h"
 
@@ -30,11 +31,12 @@ class SealedStore {
     Id128 id{};
     ByteView bytes;
   };
-  // Appends to the current pack and syncs it; a new pack, named by first_index, is begun after a
-  // start, a failure, a day or 256 MiB. On failure nothing is known of the pack; the next call
-  // writes all to a fresh one.
+  // Appends to the current pack, durably on return; a new pack, named by first_index, is begun
+  // after a start, a failure, a day or 256 MiB. Rests between pieces as the pacer says. On failure
+  // nothing is known of the pack; the next call writes all to a fresh one.
   [[nodiscard]] Result<std::vector<SealedPlace>> append(std::uint64_t first_index,
-                                                        const std::vector<Record>& records);
+                                                        const std::vector<Record>& records,
+                                                        Pacer& pacer);
   // kNotFound: no such record, or it was removed by retention or erased.
   [[nodiscard]] Result<Bytes> read(const SealedPlace& place, const Id128& id);
   // Overwrites the record with zeros and syncs. Absent packs are fine.

@@ -297,10 +297,12 @@ Result<void> StateDb::update_index(const IndexUpdate& update) {
       TRY(put.run());
       put.reset();
     }
-    auto size = TRY(state_->index.prepare(
-        "INSERT INTO meta(one, size) VALUES (1, ?1) ON CONFLICT(one) DO UPDATE SET size = ?1"));
-    TRY(size.bind(1, to_sql(update.indexed_size)));
-    TRY(size.run());
+    if (update.indexed_size) {
+      auto size = TRY(state_->index.prepare(
+          "INSERT INTO meta(one, size) VALUES (1, ?1) ON CONFLICT(one) DO UPDATE SET size = ?1"));
+      TRY(size.bind(1, to_sql(*update.indexed_size)));
+      TRY(size.run());
+    }
   }
   return transaction.commit();
 }

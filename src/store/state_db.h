@@ -90,7 +90,8 @@ class StateDb {
   // --- the exchange index
   struct IndexUpdate {
     std::vector<ExchangeRow> exchanges;  // inserted, or merged into what is there
-    std::uint64_t indexed_size = 0;      // entries below this are in the index
+    // Entries below this are in the index; nothing: as before.
+    std::optional<std::uint64_t> indexed_size;
   };
   [[nodiscard]] Result<void> update_index(const IndexUpdate& update);
   [[nodiscard]] Result<std::uint64_t> indexed_size();

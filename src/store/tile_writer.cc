@@ -45,7 +45,7 @@ Result<void> TileWriter::sync_names() {
   return {};
 }
 
-Result<void> TileWriter::write(std::span<const std::string_view> entries) {
+Result<void> TileWriter::write(std::span<const std::string_view> entries, Pacer& pacer) {
   const std::uint64_t new_size = published_ + entries.size();
   const std::uint64_t edge_start = published_ - edge_.size();
   const auto entry_at = [&](std::uint64_t index) -> std::string_view {
@@ -55,6 +55,7 @@ Result<void> TileWriter::write(std::span<const std::string_view> entries) {
   std::vector<std::string_view> bundle;
   std::vector<Digest> hashes;
   for (const ledger::TileId& id : ledger::tiles_since(published_, new_size)) {
+    pacer.breathe();
     if (id.kind == ledger::TileKind::kEntries) {
       bundle.clear();
       for (unsigned i = 0; i < id.width; ++i) {

@@ -284,8 +284,8 @@ std::unique_ptr<FaultyFileSystem::Disk> FaultyFileSystem::Disk::after_crash(
 
 class FaultyFile final : public File {
  public:
-  FaultyFile(FaultyFileSystem& fs, NodeId node, std::string path, bool writable)
-      : fs_(fs), node_(node), path_(std::move(path)), writable_(writable) {}
+  FaultyFile(FaultyFileSystem& fs, NodeId node, std::string path, OpenMode mode)
+      : fs_(fs), node_(node), path_(std::move(path)), mode_(mode) {}
 
   Result<void> read_at(std::uint64_t offset, std::span<std::byte> out) override {
     const std::lock_guard lock(fs_.mutex_);
@@ -307,14 +307,13 @@ class FaultyFile final : public File {
     TRY(check_capacity(offset + data.size(), change));
     TRY(fs_.begin(change));
     fs_.commit(std::move(change));
-    return {};
+    // Two points: a crash or a fault may come between the bytes and their durability.
+    return mode_ == OpenMode::kDurable ? sync_locked() : Result<void>();
   }
 
   Result<void> sync() override {
     const std::lock_guard lock(fs_.mutex_);
-    TRY(fs_.begin(make(Change::Kind::kSync)));
-    fs_.commit(make(Change::Kind::kSync));
-    return {};
+    return sync_locked();
   }
 
   Result<void> truncate(std::uint64_t size) override {
@@ -344,8 +343,14 @@ class FaultyFile final : public File {
     return change;
   }
 
+  Result<void> sync_locked() {
+    TRY(fs_.begin(make(Change::Kind::kSync)));
+    fs_.commit(make(Change::Kind::kSync));
+    return {};
+  }
+
   Result<void> check_writable() const {
-    if (writable_) return {};
+    if (mode_ != OpenMode::kRead) return {};
     return fail(Code::kUnavailable, "writing " + path_ + ": opened for reading");
   }
 
@@ -364,7 +369,7 @@ class FaultyFile final : public File {
   FaultyFileSystem& fs_;
   NodeId node_;
   std::string path_;
-  bool writable_;
+  OpenMode mode_;
 };
 
 FaultyFileSystem::FaultyFileSystem()
@@ -487,10 +492,10 @@ Result<std::unique_ptr<File>> FaultyFileSystem::open(const Path& path, OpenMode 
   if (found != now_->names.end()) {
     if (found->second == kFolder) return fail(Code::kUnavailable, name + " is a folder");
     if (mode == OpenMode::kCreateNew) return fail(Code::kFailedPrecondition, name + " exists");
-    return std::make_unique<FaultyFile>(*this, found->second, name, mode != OpenMode::kRead);
+    return std::make_unique<FaultyFile>(*this, found->second, name, mode);
   }
-  if (mode == OpenMode::kRead || mode == OpenMode::kReadWrite ||
-      !now_->has_folder(parent_of(name))) {
+  const bool makes = mode == OpenMode::kCreate || mode == OpenMode::kCreateNew;
+  if (!makes || !now_->has_folder(parent_of(name))) {
     return fail(Code::kNotFound, "no such file: " + name);
   }
   Change change;
@@ -499,7 +504,7 @@ Result<std::unique_ptr<File>> FaultyFileSystem::open(const Path& path, OpenMode 
   change.path = name;
   TRY(begin(change));
   commit(change);
-  return std::make_unique<FaultyFile>(*this, change.node, name, /*writable=*/true);
+  return std::make_unique<FaultyFile>(*this, change.node, name, mode);
 }
 
 Result<void> FaultyFileSystem::sync_folder(const Path& folder) {

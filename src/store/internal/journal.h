@@ -1,5 +1,5 @@
 // The journal's files: where batches are written, which segments there are, and which records in
-// them an erasure must still reach. write() is the commit thread's; the rest is thread-safe.
+// them an erasure must still reach. write() is for one thread at a time; the rest is thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct AuxPlace {
 struct Segment {
   std::uint64_t first_index = 0;
   Path path;
-  std::unique_ptr<File> file;
+  std::unique_ptr<File> file;  // OpenMode::kDurable
   std::uint64_t size = 0;
   std::uint64_t used = 0;  // the next batch's place
   std::mutex mutex;        // aux
@@ -52,16 +52,16 @@ class Journal {
   // Recovery hands over what it found, in order.
   void adopt(std::shared_ptr<Segment> segment);
 
-  // Writes one sealed batch that continues the log at first_index, whose tree had this root; not
-  // yet durable: flush(). Begins a new segment when the batch does not fit.
+  // Writes one sealed batch that continues the log at first_index, whose tree had this root; it is
+  // durable on return. Begins a new segment when the batch does not fit.
   [[nodiscard]] Result<BatchPlace> write(ByteView batch, std::uint64_t first_index,
                                          std::uint32_t entries, const Digest& root_before);
-  [[nodiscard]] Result<void> flush();
   // Bytes that can be written without a new file.
   [[nodiscard]] std::uint64_t room() const noexcept { return room_.load(); }
 
   [[nodiscard]] std::vector<std::shared_ptr<Segment>> segments() const;
-  // Deletes segments whose entries all lie below published_size, but for the one in use.
+  // Gives up segments whose entries all lie below published_size, but for the one in use: as spares
+  // where one is wanted, else deleted.
   [[nodiscard]] Result<void> remove_published(std::uint64_t published_size);
   // Overwrites every record of these ids: state, sync, payload, sync. Gives how many.
   [[nodiscard]] Result<std::uint64_t> erase(const std::vector<Id128>& ids);

@@ -151,10 +151,10 @@ class JournalLedger final : public Ledger {
   // flush_mutex_ is held.
   [[nodiscard]] Result<void> flush(Prepared& batch);
 
-  [[nodiscard]] Result<void> publish_round(bool& more);
+  [[nodiscard]] Result<void> publish_with(Pacer& pacer);
+  [[nodiscard]] Result<void> publish_round(Pacer& pacer, bool& more);
   [[nodiscard]] std::vector<PendingBatch> next_pending(bool& more) const;
-  [[nodiscard]] Result<void> publish_content(const std::vector<PendingBatch>& batches,
-                                             StateDb::IndexUpdate& update);
+  void update_index(std::vector<ExchangeRow> rows, std::uint64_t size, Pacer& pacer);
 
   Parts parts_;
   LedgerOptions options_;

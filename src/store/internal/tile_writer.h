@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/file_system.h"
 #include "base/result.h"
+#include "base/thread.h"
 #include "ledger/tiles.h"
 #include "store/internal/tree_memory.h"
 
@@ -25,7 +26,7 @@ class TileWriter {
   [[nodiscard]] Result<void> open(std::uint64_t published_size);
   // Entries [published, published + entries.size()) and the tiles over them. entries are views that
   // live until this returns.
-  [[nodiscard]] Result<void> write(std::span<const std::string_view> entries);
+  [[nodiscard]] Result<void> write(std::span<const std::string_view> entries, Pacer& pacer);
   // After write(): the head over exactly those entries.
   [[nodiscard]] Result<void> write_checkpoint(std::string_view note, std::uint64_t size);
   // Entry `index` below the published size.

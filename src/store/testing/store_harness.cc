@@ -43,6 +43,7 @@ Result<std::uint64_t> verify_folder(FileSystem& files, const Path& root) {
 
 LedgerOptions small_options() {
   LedgerOptions options;
+  options.paced = false;
   options.segment_bytes = 256U << 10U;
   options.reserve_bytes = 16U << 10U;
   options.outcome_bytes = 8U << 10U;
