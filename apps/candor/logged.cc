@@ -75,9 +75,11 @@ Result<TrustedLog> open_trusted_log(const Context& context, const LogToTrust& op
     pin = TRY(load_pin(trusted.log.head().origin));
   }
   if (!options.log_key.empty()) {
-    trusted.key = TRY(follow_key(trusted.log, TRY(parse_key(options.log_key))));
+    const ledger::VerifierKey given = TRY(parse_key(options.log_key));
+    trusted.key = TRY(follow_key(trusted.log, given));
   } else if (pin) {
-    trusted.key = TRY(follow_key(trusted.log, TRY(ledger::parse_verifier_key(pin->log_key))));
+    const ledger::VerifierKey pinned = TRY(ledger::parse_verifier_key(pin->log_key));
+    trusted.key = TRY(follow_key(trusted.log, pinned));
   } else {
     trusted.key = TRY(trusted.log.key());
     trusted.key_is_logs_own = true;

@@ -132,7 +132,8 @@ Result<PinnedLog> advance_pin(const Context& context) {
       if (admin_call(context, "POST", "/v1/publish"))
         log = TRY(PublishedLog::open(context.data_dir()));
     }
-    result.key = TRY(follow_key(log, TRY(ledger::parse_verifier_key(pin->log_key))));
+    const ledger::VerifierKey pinned = TRY(ledger::parse_verifier_key(pin->log_key));
+    result.key = TRY(follow_key(log, pinned));
   } else {
     result.key = TRY(log.key());
     result.first_contact = true;

@@ -6,6 +6,8 @@
 // place; the journal's copies. A crash anywhere leaves the exchange whole, or the rest to the next
 // start, which needs no secret for it.
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include "base/text.h"
 #include "crypto/hash.h"

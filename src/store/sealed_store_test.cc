@@ -6,6 +6,7 @@
 #include "base/testing/fake_clock.h"
 #include "base/testing/faulty_file_system.h"
 #include "base/testing/result_matchers.h"
+#include "base/thread.h"
 #include "ledger/testing/known_answers.h"
 
 namespace candor::store {
@@ -64,7 +65,8 @@ TEST_F(SealedStoreTest, WhatIsAppendedIsWrittenAsTheKnownAnswerIs) {
   const Bytes record = ledger::testing::known_bytes("sealed-v1.bin");
   Id128 id{};
   for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::byte>(100 + i);
-  ASSERT_OK(store_.append(3, {{.id = id, .bytes = record}}));
+  Pacer pacer;
+  ASSERT_OK(store_.append(3, {{.id = id, .bytes = record}}, pacer));
   const auto written =
       read_file(files_, paths_.packs() / "00000000000000000003.pack", std::uint64_t{1} << 20U);
   ASSERT_OK(written);

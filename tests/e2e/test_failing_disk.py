@@ -52,6 +52,7 @@ def test_a_failing_disk_refuses_with_503_and_loses_nothing_acknowledged(own, ups
     disk = FailingDisk(own.configure(SMALL + upstream.toml()), shim)
     with own as server:
         acknowledged = ask(server, 8)
+        server.admin("POST", "/v1/publish", {})
         disk.fail(error)
         reply = server.complete("refused", model="canned")
         assert reply.status == 503, (reply.status, reply.body)

@@ -126,6 +126,7 @@ def test_S5_a_dead_signer_ends_the_monitor_and_a_restart_of_both_goes_on(server,
         assert server.complete(model="canned").status == 200
         signer.kill()
         assert server.process.wait(30) != 0
+    signer.socket.unlink()  # what the dead one left, so that waiting means the new one
     again = subprocess.Popen(setpriv(SIGNER, programs / "candor-signer", "--listen", signer.socket, "--client", MONITOR,
                                      signer.state), env={})
     try:
