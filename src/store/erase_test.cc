@@ -226,7 +226,7 @@ TEST_F(EraseTest, S3_OneFieldIsErasedAndTheOthersOpenStill) {
   ASSERT_OK(opened);
   EXPECT_EQ(opened_text(*opened, "request.received", kPath), "(erased)");
   EXPECT_EQ(opened_text(*opened, "request.forwarded", kPath), "(erased)");
-  EXPECT_EQ(opened_text(*opened, "answer.released", "choices/0/content"), "noted, the answer");
+  EXPECT_EQ(opened_text(*opened, "answer.released", "choices/0/parts/0/text"), "noted, the answer");
   EXPECT_EQ(opened_text(*opened, "request.received", "messages/0/role"), "user");
   // The receipt is made again without the opening of what was erased.
   const auto receipt = store_->receipt(said->exchange);
@@ -235,12 +235,12 @@ TEST_F(EraseTest, S3_OneFieldIsErasedAndTheOthersOpenStill) {
   EXPECT_TRUE(ledger::parse_receipt(*receipt)->released);
 
   // Another field, and then all of it; each time nothing more is left than there must be.
-  request.fields = {"choices/0/content"};
+  request.fields = {"choices/0/parts/0/text"};
   ASSERT_OK(store_->erase(request));
   const auto less =
       open_with_auditor_key(real_file_system(), root() / "sealed", auditor_, said->exchange);
   ASSERT_OK(less);
-  EXPECT_EQ(opened_text(*less, "answer.released", "choices/0/content"), "(erased)");
+  EXPECT_EQ(opened_text(*less, "answer.released", "choices/0/parts/0/text"), "(erased)");
   EXPECT_EQ(opened_text(*less, "answer.released", "choices/0/finish"), "stop");
   EXPECT_EQ(opened_text(*less, "request.received", kPath), "(erased)");
   std::size_t files = 0;
@@ -277,7 +277,7 @@ TEST_F(EraseTest, S3_AFieldOfAnOlderEpochNeedsTheAuditorsKey) {
       open_with_auditor_key(real_file_system(), root() / "sealed", auditor_, said->exchange);
   ASSERT_OK(opened);
   EXPECT_EQ(opened_text(*opened, "request.received", kPath), "(erased)");
-  EXPECT_EQ(opened_text(*opened, "answer.released", "choices/0/content"), "a");
+  EXPECT_EQ(opened_text(*opened, "answer.released", "choices/0/parts/0/text"), "a");
 }
 
 TEST_F(EraseTest, TheAuditorOpensWhatIsNotErased) {

@@ -8,9 +8,9 @@ import tempfile
 
 import pytest
 
-from server import BIN, Candor, wait_until
+from server import BIN, ROOT, Candor, wait_until
 
-UNITS = BIN.parent.parent / "packaging" / "signer"
+UNITS = ROOT / "packaging" / "signer"
 MONITOR, SIGNER, GROUP = 61_301, 61_302, 61_301  # numbers that no user has
 
 
