@@ -1,5 +1,6 @@
 // The entries of the published log about one exchange or act, each proven to stand under a head
-// that is signed by a key, and that extends a pin, brought from outside the log (docs/formats/sealed.md).
+// that is signed by a key, and that extends a pin, brought from outside the log
+// (docs/formats/sealed.md).
 #pragma once
 
 #include <cstdint>
