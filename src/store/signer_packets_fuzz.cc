@@ -103,7 +103,7 @@ class Driver {
       CANDOR_CHECK(packet[0] == std::byte{'X'});
       last_ = {};
       last_note_.clear();
-      tree_ = {};
+      tree_ = ledger::RecentNodes();
       return;
     }
     if (answer[0] != std::byte{0} || packet[0] != std::byte{'S'}) return;
