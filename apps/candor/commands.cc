@@ -129,7 +129,7 @@ void add_model(CLI::App& app, Commands& c) {
 
 void add_ledger(CLI::App& app, Commands& c) {
   CLI::App* ledger = verb(
-      app, "ledger", "The record: show, tail, verify, export, open",
+      app, "ledger", "The record: show, tail, verify, export, open, close",
       "  candor ledger tail -f\n  candor ledger verify\n  candor ledger export /media/stick/log");
   ledger->require_subcommand(1);
   CLI::App* show =
@@ -154,16 +154,34 @@ void add_ledger(CLI::App& app, Commands& c) {
                    "Where to; an older export there is brought up to date")
       ->required();
   runs(copy, c, [&c](const Context& x) { return run_ledger_export(x, c.ledger); });
-  CLI::App* open =
-      verb(*ledger, "open", "Show an exchange's sealed content to the auditor; needs no server",
-           "  candor ledger open --exchange ID --auditor-key ~/.config/candor/auditor.key");
-  open->add_option("--exchange", c.ledger.subject, "Its id")->required()->type_name("ID");
+  CLI::App* open = verb(
+      *ledger, "open", "Show sealed content to the auditor, held against the log; needs no server",
+      "  candor ledger open --exchange ID --auditor-key ~/.config/candor/auditor.key\n"
+      "  candor ledger open --exchange ID --sealed copy/sealed --log export --log-key log.vkey");
+  open->add_option("--exchange", c.ledger.subject, "Its id, or the id of an act")
+      ->required()
+      ->type_name("ID");
   open->add_option("--auditor-key", c.ledger.auditor_key,
                    "The private half; default ~/.config/candor/auditor.key")
       ->type_name("FILE");
   open->add_option("--sealed", c.ledger.sealed, "A copy of the data folder's sealed/")
       ->type_name("DIR");
+  open->add_option(
+          "--log", c.ledger.log,
+          "The log to hold it against: an export or a data folder; default: the data folder")
+      ->type_name("DIR");
+  open->add_option("--log-key", c.ledger.log_key, "The log's verifier key, or a file that holds it")
+      ->type_name("KEY");
+  open->add_option("--pin", c.ledger.pin, "A pin of the log; default: this user's own")
+      ->type_name("FILE");
   runs(open, c, [&c](const Context& x) { return run_ledger_open(x, c.ledger); });
+  CLI::App* close = verb(*ledger, "close",
+                         "End this log at the next start and begin one that names its last head",
+                         "  candor ledger close --reason \"retention of 2026\"");
+  close->add_option("--reason", c.ledger.reason, "Sealed beside the entry")
+      ->required()
+      ->type_name("TEXT");
+  runs(close, c, [&c](const Context& x) { return run_ledger_close(x, c.ledger); });
 }
 
 void add_record(CLI::App& app, Commands& c) {
@@ -178,11 +196,22 @@ void add_record(CLI::App& app, Commands& c) {
 
   CLI::App* erase = verb(app, "erase", "Destroy the keys of content; every proof still verifies",
                          "  candor erase --exchange ID --reason \"asked by the person\"\n"
-                         "  candor erase --caller alice --reason \"left the company\" --yes");
+                         "  candor erase --caller alice --reason \"left the company\" --yes\n"
+                         "  candor erase --exchange ID --field messages/0/parts/0/text "
+                         "--reason \"a name\"");
   auto* one = erase->add_option("--exchange", c.erase.exchange, "One exchange")->type_name("ID");
   erase->add_option("--caller", c.erase.caller, "All of one caller: a key's name or id, or a user")
       ->type_name("NAME")
       ->excludes(one);
+  erase
+      ->add_option("--field", c.erase.fields,
+                   "Only this field of the exchange (docs/formats/transcript.md); may repeat")
+      ->needs(one)
+      ->type_name("PATH");
+  erase
+      ->add_option("--auditor-key", c.erase.auditor_key,
+                   "For single fields of an exchange from before the last start or day")
+      ->type_name("FILE");
   erase->add_option("--reason", c.erase.reason, "Why; sealed, its commitment stands in the entry")
       ->required()
       ->type_name("TEXT");
@@ -201,6 +230,7 @@ void add_key(CLI::App& app, Commands& c) {
   create->add_option("name", c.key.name, "For people; never stands in an entry")->required();
   create->add_option("--expires", c.key.expires, "12h, 90d or 2027-01-31; default: never")
       ->type_name("WHEN");
+  create->add_option("--reason", c.key.reason, "Sealed beside the entry")->type_name("TEXT");
   create->add_option("--models", c.key.models, "Only these; default: all")
       ->delimiter(',')
       ->type_name("NAME,...");
@@ -214,12 +244,25 @@ void add_key(CLI::App& app, Commands& c) {
   runs(verb(*key, "log", "The log's verifier key in C2SP form; needs no server",
             "  candor key log > log.vkey"),
        c, run_key_log);
+  CLI::App* rotate = verb(*key, "rotate", "Change the log's key at the next start",
+                          "  candor key rotate --reason yearly\n"
+                          "  candor key rotate --reason \"the host was moved\" --overlap 10000");
+  rotate->add_option("--reason", c.key.reason, "Sealed beside the entry")
+      ->required()
+      ->type_name("TEXT");
+  rotate
+      ->add_option("--overlap", c.key.overlap,
+                   "For so many entries the older key signs too (1000 to 1000000000)")
+      ->check(CLI::Range(1'000, 1'000'000'000))
+      ->type_name("N");
+  runs(rotate, c, [&c](const Context& x) { return run_key_rotate(x, c.key); });
   CLI::App* auditor =
       verb(*key, "auditor", "Make the auditor's key pair and register its public half",
            "  candor key auditor\n  candor key auditor --out /media/stick/auditor.key");
   auditor
       ->add_option("-o,--out", c.key.out, "The private half; default ~/.config/candor/auditor.key")
       ->type_name("FILE");
+  auditor->add_option("--reason", c.key.reason, "Sealed beside the entry")->type_name("TEXT");
   auditor->add_option("--label", c.key.label, "Who, for the list")->type_name("NAME");
   runs(auditor, c, [&c](const Context& x) { return run_key_auditor(x, c.key); });
 }
@@ -228,9 +271,10 @@ void add_rest(CLI::App& app, Commands& c) {
   runs(verb(app, "doctor", "What is in force, from where, and the state of each promise",
             "  candor doctor\n  candor doctor --json | jq .promises"),
        c, run_doctor);
-  runs(
-      verb(app, "reload", "Read the configuration again (SIGHUP does the same)", "  candor reload"),
-      c, run_reload);
+  CLI::App* reload = verb(app, "reload", "Read the configuration again (SIGHUP does the same)",
+                          "  candor reload --reason \"a new model\"");
+  reload->add_option("--reason", c.reason, "Sealed beside the entry")->type_name("TEXT");
+  runs(reload, c, [&c](const Context& x) { return run_reload(x, c.reason); });
   CLI::App* stop = verb(app, "stop", "Let the server finish what it answers, then end it",
                         "  candor stop --reason upgrade");
   stop->add_option("--reason", c.reason, "Sealed beside the entry")->type_name("TEXT");

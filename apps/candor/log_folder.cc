@@ -1,7 +1,9 @@
 #include "log_folder.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "context.h"
 
 namespace candor::cli {
@@ -51,6 +53,21 @@ Result<std::string> PublishedLog::entry(std::uint64_t index) {
     bundle_index_ = wanted;
   }
   return bundle_[index % ledger::kTileWidth];
+}
+
+std::vector<std::uint64_t> PublishedLog::handovers() const {
+  std::vector<std::uint64_t> found;
+  std::error_code error;
+  std::filesystem::directory_iterator at(folder_ / "handover", error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    if (const auto index = parse_decimal(at->path().filename().native())) found.push_back(*index);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+Result<std::string> PublishedLog::handover(std::uint64_t index) const {
+  return read_text_file(folder_ / "handover" / std::to_string(index), ledger::kMaxNoteBytes);
 }
 
 Result<ledger::VerifierKey> PublishedLog::key() {

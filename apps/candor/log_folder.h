@@ -25,6 +25,9 @@ class PublishedLog final : public ledger::TileReader {
   [[nodiscard]] const ledger::Checkpoint& head() const noexcept { return head_; }  // unverified
 
   [[nodiscard]] Result<Bytes> read(const ledger::TileId& id) override;
+  // The entries that changed the log's key, as the heads kept of them are named, in order.
+  [[nodiscard]] std::vector<std::uint64_t> handovers() const;
+  [[nodiscard]] Result<std::string> handover(std::uint64_t index) const;
   // The entry's bytes; kNotFound beyond the checkpoint.
   [[nodiscard]] Result<std::string> entry(std::uint64_t index);
   // The key in force, from the newest start or key entry; the first entry's key must lead to the

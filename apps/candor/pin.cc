@@ -72,6 +72,46 @@ Result<void> save_pin(const ledger::Pin& pin) {
   return write_text_file(TRY(pin_path(pin.origin)), ledger::format_pin(pin));
 }
 
+Result<ledger::VerifierKey> follow_key(PublishedLog& log, ledger::VerifierKey key) {
+  for (const std::uint64_t index : log.handovers()) {
+    if (index >= log.head().size) continue;
+    const std::string text = TRY(log.entry(index));
+    const auto entry = ledger::decode(text);
+    const auto* change = entry ? std::get_if<ledger::KeyChange>(&*entry) : nullptr;
+    if (change == nullptr || change->old_key != ledger::format_verifier_key(key)) continue;
+    const std::string note = TRY(log.handover(index));
+    const auto handover = ledger::open_checkpoint(note, key);
+    if (!handover || handover->head.size <= index || handover->head.size > log.head().size)
+      continue;
+    TRY(consistent(log, handover->head.size, handover->head.root));
+    ledger::TileSource source(log, log.head().size);
+    const ledger::Proof proof = TRY(ledger::prove_inclusion(source, index, log.head().size));
+    TRY(ledger::verify_inclusion(index, log.head().size, ledger::hash_leaf(as_bytes(text)), proof,
+                                 log.head().root));
+    key = TRY(ledger::parse_verifier_key(change->new_key));
+  }
+  return key;
+}
+
+Result<void> check_pinned(PublishedLog& log, const ledger::VerifierKey& key,
+                          const std::optional<ledger::Pin>& pin) {
+  const auto opened = ledger::open_checkpoint(log.checkpoint_text(), key);
+  if (!opened) {
+    return fail(Code::kDataLoss,
+                "the published head is not signed by the key given: " + opened.error().message());
+  }
+  if (!pin) return {};
+  const ledger::Checkpoint& head = opened->head;
+  if (pin->origin != head.origin) return fail(Code::kInvalidArgument, "the pin is of another log");
+  const std::filesystem::path file = TRY(pin_path(head.origin));
+  if (head.size < pin->size) return std::unexpected(rolled_back(head, *pin, file));
+  if (head.size == pin->size ? head.root != pin->root
+                             : !consistent(log, pin->size, pin->root).has_value()) {
+    return std::unexpected(forked(head, *pin, file));
+  }
+  return {};
+}
+
 Result<void> check_head_in_log(PublishedLog& log, const ledger::Checkpoint& head) {
   if (head.origin != log.head().origin) {
     return fail(Code::kDataLoss, "the receipt is of another log, " + head.origin);
@@ -92,7 +132,8 @@ Result<PinnedLog> advance_pin(const Context& context) {
       if (admin_call(context, "POST", "/v1/publish"))
         log = TRY(PublishedLog::open(context.data_dir()));
     }
-    result.key = TRY(ledger::parse_verifier_key(pin->log_key));
+    const ledger::VerifierKey pinned = TRY(ledger::parse_verifier_key(pin->log_key));
+    result.key = TRY(follow_key(log, pinned));
   } else {
     result.key = TRY(log.key());
     result.first_contact = true;

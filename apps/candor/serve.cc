@@ -176,6 +176,8 @@ Result<void> Monitor::open_store() {
                             {"size", recovery.previous_size},
                             {"torn_bytes", recovery.torn_bytes},
                             {"aborted", recovery.aborted}});
+  if (recovery.key_changed) log_info("store.log_key_changed");
+  if (!recovery.closed_log.empty()) log_info("store.log_closed");
   return {};
 }
 
@@ -384,7 +386,7 @@ Task<void> Monitor::watch_signals() {
     if (ec) co_return;
     if (signal == SIGHUP) {
       notify_service_manager("RELOADING=1");
-      const auto done = co_await admin_->reload("");
+      const auto done = co_await admin_->reload("", "SIGHUP");
       co_await renew_certificate();
       if (!done) {
         log_error("configuration.not_reloaded", {{"code", done.error().code()}});

@@ -76,6 +76,28 @@ std::string optional_text(const json::Object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
+Transcript sealed_field(std::string path, std::string_view text) {
+  Transcript fields;
+  fields.push_back({std::move(path), Sensitive<std::string>(std::string(text))});
+  return fields;
+}
+
+// What every act's body may hold.
+Result<void> check_act(const json::Object& body) {
+  if (const json::Value* reason = json::find(body, "reason");
+      reason != nullptr && (!reason->is_string() || reason->as_string().size() > kMaxReason ||
+                            !is_utf8(std::string_view(reason->as_string())))) {
+    return fail(Code::kInvalidArgument, "a reason is UTF-8 text of at most 4,096 bytes");
+  }
+  // Entries have a place for it (docs/formats/entries.md); nobody checks one yet, so none may
+  // believe that it was recorded.
+  if (json::find(body, "approver") != nullptr) {
+    return fail(Code::kInvalidArgument,
+                "an approver is not taken yet: no act of this version needs a second person");
+  }
+  return {};
+}
+
 }  // namespace
 
 struct Admin::Request {
@@ -100,6 +122,8 @@ const Admin::Route Admin::kRoutes[] = {
     {http::Method::kPost, "/v1/keys", &Admin::create_key},
     {http::Method::kPost, "/v1/keys/revoke", &Admin::revoke_key},
     {http::Method::kPost, "/v1/auditors", &Admin::add_auditor},
+    {http::Method::kPost, "/v1/log/rotate", &Admin::rotate_log_key},
+    {http::Method::kPost, "/v1/log/close", &Admin::close_log},
     {http::Method::kGet, "/v1/receipt", &Admin::receipt},
     {http::Method::kGet, "/v1/entries", &Admin::entries},
     {http::Method::kGet, "/v1/exchange", &Admin::exchange},
@@ -174,6 +198,7 @@ Task<void> Admin::handle(http::Call& call) {
           ready = fail(Code::kInvalidArgument, "the body must be one JSON object");
         } else {
           request.body = std::move(parsed->as_object());
+          ready = check_act(request.body);
         }
       }
       if (ready) {
@@ -202,21 +227,20 @@ Task<void> Admin::handle(http::Call& call) {
 }
 
 Task<Result<std::uint64_t>> Admin::record(const Request& request, std::string verb,
-                                          std::string object, std::string reason) {
-  if (reason.size() > kMaxReason || !is_utf8(reason)) {
-    co_return fail(Code::kInvalidArgument, "a reason is UTF-8 text of at most 4,096 bytes");
-  }
-  co_return co_await append_act(request.actor, std::move(verb), std::move(object),
-                                std::move(reason), "done");
+                                          std::string object, Transcript more) {
+  co_return co_await record_act(request.actor, std::move(verb), std::move(object),
+                                optional_text(request.body, "reason"), std::move(more));
 }
 
 Task<Result<std::uint64_t>> Admin::note(std::string verb, std::string object, std::string result) {
-  co_return co_await append_act({}, std::move(verb), std::move(object), {}, std::move(result));
+  const store::Subject nobody;
+  co_return co_await record_act(nobody, std::move(verb), std::move(object), {}, {},
+                                std::move(result));
 }
 
-Task<Result<std::uint64_t>> Admin::append_act(store::Subject actor, std::string verb,
+Task<Result<std::uint64_t>> Admin::record_act(const store::Subject& actor, std::string verb,
                                               std::string object, std::string reason,
-                                              std::string result) {
+                                              Transcript more, std::string result) {
   ledger::Admin entry;
   entry.at = services_.stamp();
   entry.act = make_id(services_.random);
@@ -224,8 +248,9 @@ Task<Result<std::uint64_t>> Admin::append_act(store::Subject actor, std::string 
   entry.actor = actor.pseudonym;
   entry.object = std::move(object);
   entry.result = std::move(result);
+  more.insert(more.begin(), {"reason", Sensitive<std::string>(std::move(reason))});
   auto note = co_await off_thread(services_.workers, [&, act = entry.act] {
-    return store::seal_reason(services_.keys, act, actor.id, reason);
+    return store::seal_note(services_.keys, act, actor.id, more);
   });
   if (!note) co_return std::unexpected(note.error());
   entry.reason = note->commitment;
@@ -249,8 +274,7 @@ Task<Result<json::Value>> Admin::load(Request& request) {
   const std::string model(*name);
   const auto loaded = co_await supervisor_->load(model);
   if (!loaded) co_return std::unexpected(loaded.error());
-  const std::uint64_t index =
-      CO_TRY(co_await record(request, "model.load", model, optional_text(request.body, "reason")));
+  const std::uint64_t index = CO_TRY(co_await record(request, "model.load", model));
   json::Object out;
   out["load"] = (*loaded)->load_id;
   out["index"] = number(index);
@@ -265,8 +289,7 @@ Task<Result<json::Value>> Admin::unload(Request& request) {
   const std::string model(*name);
   const auto done = co_await supervisor_->unload(model, std::chrono::milliseconds(30'000));
   if (!done) co_return std::unexpected(done.error());
-  const std::uint64_t index = CO_TRY(
-      co_await record(request, "model.unload", model, optional_text(request.body, "reason")));
+  const std::uint64_t index = CO_TRY(co_await record(request, "model.unload", model));
   json::Object out;
   out["index"] = number(index);
   co_return json::Value(std::move(out));
@@ -326,7 +349,7 @@ Task<Result<json::Value>> Admin::create_key(Request& request) {
   }
   // The entry first: a key that stands in no entry must not exist, one too many in the log may.
   const std::uint64_t index =
-      CO_TRY(co_await record(request, "key.create", "", std::string(*name)));
+      CO_TRY(co_await record(request, "key.create", "", sealed_field("name", *name)));
   auto created = co_await off_thread(
       services_.workers, [&, key_name = std::string(*name), expires, models]() mutable {
         return store_.state().create_api_key(key_name, expires, std::move(models),
@@ -347,8 +370,7 @@ Task<Result<json::Value>> Admin::revoke_key(Request& request) {
   const auto revoked =
       co_await off_thread(services_.workers, [&] { return store_.state().revoke_api_key(key); });
   if (!revoked) co_return std::unexpected(revoked.error());
-  const std::uint64_t index =
-      CO_TRY(co_await record(request, "key.revoke", key, optional_text(request.body, "reason")));
+  const std::uint64_t index = CO_TRY(co_await record(request, "key.revoke", key));
   json::Object out;
   out["index"] = number(index);
   co_return json::Value(std::move(out));
@@ -365,10 +387,44 @@ Task<Result<json::Value>> Admin::add_auditor(Request& request) {
                                          [&] { return store_.keys().add_auditor(*parsed, name); });
   if (!added) co_return std::unexpected(added.error());
   const std::uint64_t index =
-      CO_TRY(co_await record(request, "key.auditor", "", std::string(*key)));
+      CO_TRY(co_await record(request, "key.auditor", "", sealed_field("public_key", *key)));
   json::Object out;
   out["id"] = name;
   out["index"] = number(index);
+  co_return json::Value(std::move(out));
+}
+
+// ---- the log itself (docs/formats/log-key.md)
+
+Task<Result<json::Value>> Admin::rotate_log_key(Request& request) {
+  std::uint64_t overlap = 0;
+  if (const json::Value* value = json::find(request.body, "overlap");
+      value != nullptr && value->is_int64() && value->as_int64() > 0) {
+    overlap = static_cast<std::uint64_t>(value->as_int64());
+  }
+  co_return co_await wish(request, "key.rotate",
+                          [this, overlap] { return store_.change_log_key(overlap); });
+}
+
+Task<Result<json::Value>> Admin::close_log(Request& request) {
+  co_return co_await wish(request, "log.close", [this] { return store_.close_log(); });
+}
+
+// The wish first, since it may be refused; what no entry speaks of does not happen.
+Task<Result<json::Value>> Admin::wish(Request& request, std::string verb,
+                                      std::function<Result<void>()> make) {
+  if (optional_text(request.body, "reason").empty()) {
+    co_return fail(Code::kInvalidArgument, "a reason of 1 to 4,096 bytes is needed");
+  }
+  const auto wished = co_await off_thread(services_.workers, [&] { return make(); });
+  if (!wished) co_return std::unexpected(wished.error());
+  const auto index = co_await record(request, std::move(verb), "");
+  if (!index) {
+    (void)co_await off_thread(services_.workers, [&] { return store_.withdraw_log_wishes(); });
+    co_return std::unexpected(index.error());
+  }
+  json::Object out;
+  out["index"] = number(*index);
   co_return json::Value(std::move(out));
 }
 
@@ -477,6 +533,18 @@ Task<Result<json::Value>> Admin::erase(Request& request) {
     co_return fail(Code::kInvalidArgument, "name either one exchange or one caller");
   }
   if (!exchange_hex.empty()) erasure.exchange = CO_TRY(exchange_id(exchange_hex));
+  if (json::find(request.body, "fields") != nullptr) {
+    const auto list = json::get_array(request.body, "fields");
+    if (!list) co_return std::unexpected(list.error());
+    for (const json::Value& path : **list) {
+      if (!path.is_string()) co_return fail(Code::kInvalidArgument, "fields lists paths");
+      erasure.fields.emplace_back(path.as_string());
+    }
+    if (erasure.fields.empty()) co_return fail(Code::kInvalidArgument, "fields lists none");
+  }
+  if (const std::string secret = optional_text(request.body, "secret"); !secret.empty()) {
+    erasure.secret = Sensitive<Digest>(CO_TRY(digest_from_base64(secret)));
+  }
   auto report = co_await off_thread(services_.workers, [&]() -> Result<store::ErasureReport> {
     if (!caller.empty()) erasure.caller = TRY(subject_name(caller));
     return store_.erase(erasure);
@@ -508,10 +576,11 @@ Task<Result<json::Value>> Admin::publish(Request& /*request*/) {
 
 // ---- the server itself
 
-Task<Result<json::Object>> Admin::reload(std::string actor_name) {
+Task<Result<json::Object>> Admin::reload(std::string actor_name, std::string reason) {
   store::Subject actor;
   if (!actor_name.empty()) actor = CO_TRY(co_await subject_of(services_, actor_name));
   const ReloadReport report = CO_TRY(co_await options_.reload());
+  (void)CO_TRY(co_await record_act(actor, "reload", "", std::move(reason), {}));
   ledger::Configuration entry;
   entry.at = services_.stamp();
   entry.changed = report.changed;
@@ -545,13 +614,13 @@ Task<Result<json::Object>> Admin::reload(std::string actor_name) {
 }
 
 Task<Result<json::Value>> Admin::reload_verb(Request& request) {
-  auto done = co_await reload(request.actor_name);
+  auto done = co_await reload(request.actor_name, optional_text(request.body, "reason"));
   if (!done) co_return std::unexpected(done.error());
   co_return json::Value(*std::move(done));
 }
 
 Task<Result<json::Value>> Admin::stop(Request& request) {
-  (void)CO_TRY(co_await record(request, "stop", "", optional_text(request.body, "reason")));
+  (void)CO_TRY(co_await record(request, "stop", ""));
   options_.stop();
   co_return json::Value(json::Object());
 }

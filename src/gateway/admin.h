@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/transcript.h"
 #include "engine/supervisor.h"
 #include "gateway/gateway.h"
 #include "json/json.h"
@@ -43,8 +44,8 @@ class Admin final : public http::Handler {
   [[nodiscard]] Task<void> handle(http::Call& call) override;
   [[nodiscard]] std::string refusal(const http::Peer& peer, int status,
                                     std::string_view reason) override;
-  // A reload with its entry; also SIGHUP's (then without an actor).
-  [[nodiscard]] Task<Result<json::Object>> reload(std::string actor_name);
+  // A reload with its entries; also SIGHUP's (then without an actor).
+  [[nodiscard]] Task<Result<json::Object>> reload(std::string actor_name, std::string reason);
   // An `admin` entry for what the server did by itself, so without an actor; its index.
   [[nodiscard]] Task<Result<std::uint64_t>> note(std::string verb, std::string object,
                                                  std::string result);
@@ -57,12 +58,14 @@ class Admin final : public http::Handler {
 
   [[nodiscard]] bool admitted(const http::Peer& peer) const;
   [[nodiscard]] Result<std::string> subject_name(const std::string& typed);
-  // The entry of one act; its index.
+  // The entry of one act; its index. The body's reason, if it has one, is sealed, and with it what
+  // else of the act must stand in no entry.
   [[nodiscard]] Task<Result<std::uint64_t>> record(const Request& request, std::string verb,
-                                                   std::string object, std::string reason);
-  [[nodiscard]] Task<Result<std::uint64_t>> append_act(store::Subject actor, std::string verb,
-                                                       std::string object, std::string reason,
-                                                       std::string result);
+                                                   std::string object, Transcript more = {});
+  [[nodiscard]] Task<Result<std::uint64_t>> record_act(const store::Subject& actor,
+                                                       std::string verb, std::string object,
+                                                       std::string reason, Transcript more,
+                                                       std::string result = "done");
 
   [[nodiscard]] Task<Result<json::Value>> status(Request& request);
   [[nodiscard]] Task<Result<json::Value>> models(Request& request);
@@ -72,6 +75,10 @@ class Admin final : public http::Handler {
   [[nodiscard]] Task<Result<json::Value>> create_key(Request& request);
   [[nodiscard]] Task<Result<json::Value>> revoke_key(Request& request);
   [[nodiscard]] Task<Result<json::Value>> add_auditor(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> rotate_log_key(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> close_log(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> wish(Request& request, std::string verb,
+                                               std::function<Result<void>()> make);
   [[nodiscard]] Task<Result<json::Value>> receipt(Request& request);
   [[nodiscard]] Task<Result<json::Value>> entries(Request& request);
   [[nodiscard]] Task<Result<json::Value>> exchange(Request& request);

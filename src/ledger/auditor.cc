@@ -207,6 +207,7 @@ Result<void> Auditor::check(const KeyChange& change) {
   old_key_ = key_;
   key_ = *new_key;
   keys_.push_back(*new_key);
+  changes_.push_back(frontier_.size());
   overlap_until_ = change.overlap_until;
   ++summary_.other;
   return {};

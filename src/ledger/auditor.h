@@ -56,6 +56,8 @@ class Auditor {
   [[nodiscard]] std::optional<VerifierKey> overlap_key() const;
   // Every key that was ever in force, the first one first.
   [[nodiscard]] const std::vector<VerifierKey>& keys() const noexcept { return keys_; }
+  // The entries that brought keys()[1], keys()[2], ... into force.
+  [[nodiscard]] const std::vector<std::uint64_t>& key_changes() const noexcept { return changes_; }
 
   struct Suspect {
     Id128 exchange{};
@@ -102,6 +104,7 @@ class Auditor {
   Frontier frontier_;
   NodeSink* sink_ = nullptr;
   std::vector<VerifierKey> keys_;
+  std::vector<std::uint64_t> changes_;
   std::optional<Fault> fault_;
   std::optional<VerifierKey> key_, old_key_;
   std::uint64_t overlap_until_ = 0;

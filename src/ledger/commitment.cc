@@ -31,10 +31,18 @@ Sensitive<Digest> content_key(const Root& root, std::string_view transcript_name
   return Sensitive<Digest>(crypto::hkdf_expand32(root.reveal(), info));
 }
 
+Sensitive<Digest> field_opening(const OpeningKey& key, std::string_view path) {
+  return Sensitive<Digest>(
+      crypto::hkdf_expand32(key.reveal(), "candor/v1/field/" + std::string(path)));
+}
+
 Digest commit_field(const OpeningKey& key, const Id128& id, std::string_view name,
                     std::string_view path, std::string_view text) {
-  const Sensitive<Digest> opening(
-      crypto::hkdf_expand32(key.reveal(), "candor/v1/field/" + std::string(path)));
+  return commit_field_opened(field_opening(key, path), id, name, path, text);
+}
+
+Digest commit_field_opened(const Sensitive<Digest>& opening, const Id128& id, std::string_view name,
+                           std::string_view path, std::string_view text) {
   const auto name_size = be32(name.size());
   const auto path_size = be32(path.size());
   return crypto::hmac_sha256(opening.reveal(), {as_bytes(kDomain), id, name_size, as_bytes(name),

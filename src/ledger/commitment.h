@@ -34,7 +34,13 @@ struct TranscriptCommitment {
 [[nodiscard]] TranscriptCommitment commit(const OpeningKey& key, const Id128& id,
                                           std::string_view name, const Transcript& transcript);
 
-// One field's commitment.
+// The opening of one field of a transcript.
+[[nodiscard]] Sensitive<Digest> field_opening(const OpeningKey& key, std::string_view path);
+
+// One field's commitment, by its transcript's opening key or by its own opening.
+[[nodiscard]] Digest commit_field_opened(const Sensitive<Digest>& opening, const Id128& id,
+                                         std::string_view name, std::string_view path,
+                                         std::string_view text);
 [[nodiscard]] Digest commit_field(const OpeningKey& key, const Id128& id, std::string_view name,
                                   std::string_view path, std::string_view text);
 

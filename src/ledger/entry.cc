@@ -15,6 +15,7 @@ using internal::Grammar;
 
 constexpr std::size_t kMaxAdapters = 64;
 constexpr std::size_t kMaxErasedExchanges = 1000;
+constexpr std::size_t kMaxErasedFields = 64;
 constexpr std::size_t kMaxChangedSettings = 256;
 
 // Each list below stands in the order of its keys (RFC 8785: by UTF-16 code units; all ASCII here),
@@ -293,6 +294,8 @@ struct Format<Erasure> {
     stamp(io, e.at);
     io.text("caller", e.caller, Grammar::kPseudonymOrEmpty);
     io.ids("exchanges", e.exchanges, kMaxErasedExchanges);
+    io.optional("fields", e.fields,
+                [](Io& in, auto& paths) { in.labels("fields", paths, kMaxErasedFields); });
     io.digest("reason", e.reason);
     io.text("scope", e.scope, Grammar::kToken);
     tail(io, kType);

@@ -191,10 +191,11 @@ struct Configuration {
 struct Erasure {
   Stamp at;
   Id128 act{};                   // also the note id under which the reason is sealed
-  std::string scope;             // "exchange" | "caller"
+  std::string scope;             // "exchange" | "caller" | "field"
   std::vector<Id128> exchanges;  // at most 1,000 an entry; more take more entries
-  std::string caller;            // pseudonym, or ""
-  std::string actor;             // pseudonym
+  std::optional<std::vector<std::string>> fields = std::nullopt;  // paths, of scope "field"
+  std::string caller;                                             // pseudonym, or ""
+  std::string actor;                                              // pseudonym
   std::optional<std::string> approver;
   Digest reason{};
 };

@@ -46,6 +46,16 @@ TEST(EntryTest, KnownAnswerOfEveryTypeIsReadAndWrittenAlikeAndHasItsLeafHash) {
   EXPECT_EQ(count, std::variant_size_v<Entry>);
 }
 
+TEST(EntryTest, S3_KnownAnswerOfAnErasureOfSingleFieldsIsReadAndWrittenAlike) {
+  const std::string text = known_text("erasure-field.json");
+  const auto entry = decode(text);
+  ASSERT_OK(entry);
+  EXPECT_EQ(*encode(*entry), text);
+  const auto& erasure = std::get<Erasure>(*entry);
+  EXPECT_EQ(erasure.scope, "field");
+  EXPECT_EQ(erasure.fields, (std::vector<std::string>{"messages/0/parts/0/text", "nonce"}));
+}
+
 TEST(EntryTest, FieldsOfTheKnownIntentStandWhereTheyBelong) {
   const auto entry = decode(known_text("intent.json"));
   ASSERT_OK(entry);

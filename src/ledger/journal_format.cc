@@ -239,7 +239,7 @@ Result<Batch> decode_batch(ByteView bytes) {
   while (offset < total) batch.aux.push_back(TRY(take_aux(bytes, offset, total)));
   batch.bytes = padded(total);
   if (!all_zero(bytes.subspan(total, batch.bytes - total))) {
-    return bad("a batch whose padding is not zero");
+    return fail(Code::kDataLoss, "a complete batch whose padding is not zero");
   }
   return batch;
 }
@@ -257,6 +257,10 @@ Result<SegmentScan> scan_segment(ByteView segment) {
   const auto place = [](std::size_t at) { return " at byte " + std::to_string(at); };
   while (offset < segment.size()) {
     auto batch = decode_batch(segment.subspan(offset));
+    if (!batch && batch.error().code() == Code::kDataLoss) {
+      damage(offset, batch.error().message() + place(offset));
+      return scan;
+    }
     if (!batch) break;
     if (batch->first_index != next) {
       damage(offset, "a batch of entry " + std::to_string(batch->first_index) +
@@ -272,7 +276,9 @@ Result<SegmentScan> scan_segment(ByteView segment) {
   scan.end_offset = offset;
   if (offset >= segment.size() || all_zero(segment.subspan(offset))) return scan;
   for (std::size_t at = offset + kJournalPage; at < segment.size(); at += kJournalPage) {
-    if (looks_like_batch(segment.subspan(at)) && decode_batch(segment.subspan(at))) {
+    if (!looks_like_batch(segment.subspan(at))) continue;
+    if (const auto later = decode_batch(segment.subspan(at));
+        later || later.error().code() == Code::kDataLoss) {
       damage(offset,
              "bytes" + place(offset) + " are no batch, but a complete one follows" + place(at));
       return scan;

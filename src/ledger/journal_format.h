@@ -76,7 +76,8 @@ struct Batch {
   std::vector<AuxView> aux;
   std::size_t bytes = 0;  // with padding: the next batch starts there
 };
-// At the start of `bytes`. kInvalidArgument: no complete batch starts here. Views into the input.
+// At the start of `bytes`. kInvalidArgument: no complete batch starts here. kDataLoss: one does,
+// and its padding was changed (a write that was cut off leaves zeros there). Views into the input.
 [[nodiscard]] Result<Batch> decode_batch(ByteView bytes);
 // Cheap test of a page's first bytes: could a batch start here?
 [[nodiscard]] bool looks_like_batch(ByteView page);

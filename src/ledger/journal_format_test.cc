@@ -121,6 +121,19 @@ TEST(JournalFormatTest, ChangeInsideWhatWasAcknowledgedIsDamage) {
   }
 }
 
+// The last batch was acknowledged too: a changed byte behind it must not have it dropped as torn.
+TEST(JournalFormatTest, PaddingThatIsNotZeroIsDamageOfTheLastBatchToo) {
+  const Made made = three_batches();
+  for (const std::size_t end : made.ends) {
+    Bytes changed = made.segment;
+    changed[end - 1] = std::byte{1};
+    const auto scan = scan_segment(changed);
+    ASSERT_OK(scan);
+    EXPECT_EQ(scan->end, SegmentEnd::kDamage);
+    EXPECT_THAT(scan->what, HasSubstr("padding is not zero"));
+  }
+}
+
 TEST(JournalFormatTest, SwappedAndMissingBatchesAreDamage) {
   const Made made = three_batches();
   Bytes missing(made.segment.begin(),

@@ -98,12 +98,14 @@ Result<KeySlot> decode_key_slot(ByteView slot) {
   const std::uint8_t state = TRY(reader.u8());
   const std::uint16_t algorithm = TRY(reader.u16());
   if (kind < 1 || kind > 3 || state < 1 || state > 2) return bad("a key slot of an unknown kind");
-  if (algorithm != static_cast<std::uint16_t>(WrapAlgorithm::kXChaCha20Poly1305)) {
+  if (algorithm != static_cast<std::uint16_t>(WrapAlgorithm::kXChaCha20Poly1305) &&
+      algorithm != static_cast<std::uint16_t>(WrapAlgorithm::kFieldKeys)) {
     return bad("a key slot under an unknown algorithm");
   }
   KeySlot out;
   out.kind = static_cast<SlotKind>(kind);
   out.state = static_cast<SlotState>(state);
+  out.algorithm = static_cast<WrapAlgorithm>(algorithm);
   std::ranges::copy(TRY(reader.bytes(out.id.size())), out.id.begin());
   if (out.state == SlotState::kErased) {
     if (!all_zero(slot.subspan(kIdOffset + out.id.size(), reader.remaining()))) {

@@ -17,7 +17,10 @@ inline constexpr std::size_t kSecondWrapBytes = 104;
 
 enum class SlotKind : std::uint8_t { kEmpty = 0, kExchange = 1, kSubject = 2, kNote = 3 };
 enum class SlotState : std::uint8_t { kLive = 1, kErased = 2 };
-enum class WrapAlgorithm : std::uint16_t { kXChaCha20Poly1305 = 1 };
+enum class WrapAlgorithm : std::uint16_t {
+  kXChaCha20Poly1305 = 1,
+  kFieldKeys = 2,  // the same; the first wrap holds the key of docs/formats/field-keys.md
+};
 
 struct KeySlot {
   SlotKind kind = SlotKind::kEmpty;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "ledger/journal_format.h"
 #include "ledger/tiles.h"
@@ -116,6 +117,15 @@ DecodedBundle decode_one(LogFolder& folder, std::uint64_t index, std::uint64_t s
   return out;
 }
 
+class FolderTiles final : public TileReader {
+ public:
+  explicit FolderTiles(LogFolder& folder) : folder_(folder) {}
+  Result<Bytes> read(const TileId& id) override { return folder_.read(tile_path(id)); }
+
+ private:
+  LogFolder& folder_;
+};
+
 class LogVerification {
  public:
   LogVerification(LogFolder& folder, const LogQuestion& question, const Parallel& parallel)
@@ -131,7 +141,7 @@ class LogVerification {
     if (!fault_ && !auditor_->finish()) fault_ = auditor_->fault();
     if (!fault_) TRY(check_suspects());
     report_.summary = auditor_->summary();
-    conclude();
+    TRY(conclude());
     return std::move(report_);
   }
 
@@ -269,6 +279,7 @@ class LogVerification {
         return broken("P2", last,
                       where + " lacks the older key's signature: " + signed_by.error().message());
       }
+      handed_over_.insert(auditor_->key_changes().size());
     }
   }
 
@@ -391,11 +402,11 @@ class LogVerification {
     return {};
   }
 
-  void conclude() {
+  Result<void> conclude() {
     report_.fault = fault_;
     if (fault_) {
       add(fault_->promise, Standing::kFails, fault_->what, at_entry(fault_->index));
-      return;
+      return {};
     }
     const std::string where = "size " + std::to_string(report_.head.size);
     add("P2", Standing::kHolds,
@@ -420,28 +431,83 @@ class LogVerification {
           "the wall clock runs back " + std::to_string(s.time_steps_back) +
               " times without an entry that says so");
     }
-    check_identity();
+    TRY(check_identity());
     check_anchors();
+    return {};
   }
 
-  void check_identity() {
+  Result<void> check_identity() {
     const VerifierKey& own = *auditor_->key();
     std::optional<VerifierKey> trusted = question_.log_key;
     if (!trusted && question_.pin) {
       if (auto key = parse_verifier_key(question_.pin->log_key)) trusted = *key;
     }
     if (!trusted) {
-      return add("P2", Standing::kNotExcluded,
-                 "the log's key came from the log itself: bring it from elsewhere (--log-key, "
-                 "--pin) to know whose log this is",
-                 format_verifier_key(own));
+      add("P2", Standing::kNotExcluded,
+          "the log's key came from the log itself: bring it from elsewhere (--log-key, "
+          "--pin) to know whose log this is",
+          format_verifier_key(own));
+      return {};
     }
-    if (std::ranges::find(auditor_->keys(), *trusted) == auditor_->keys().end()) {
+    const auto& keys = auditor_->keys();
+    const auto given = std::ranges::find(keys, *trusted);
+    if (given == keys.end()) {
       fault_ = Fault{.promise = "P2", .index = 0, .what = "the log is not of the key given"};
       report_.fault = fault_;
-      return add("P2", Standing::kFails, fault_->what, format_verifier_key(own));
+      add("P2", Standing::kFails, fault_->what, format_verifier_key(own));
+      return {};
+    }
+    // Each later key must have been named under a head that the key before it signed too.
+    for (auto change = static_cast<std::size_t>(given - keys.begin()) + 1; change < keys.size();
+         ++change) {
+      if (!TRY(check_handover(change))) return {};
     }
     add("P2", Standing::kHolds, "the log is of the key given", origin_);
+    return {};
+  }
+
+  // False when it is not shown, or refuted; a finding says so.
+  Result<bool> check_handover(std::size_t change) {
+    const std::uint64_t index = auditor_->key_changes()[change - 1];
+    const std::string path = "handover/" + std::to_string(index);
+    const std::string where =
+        at_entry(index) + ", " + format_verifier_key(auditor_->keys()[change]);
+    std::string why = path + " is missing";
+    bool shown = handed_over_.contains(change);
+    if (!shown) {
+      const auto bytes = folder_.read(path);
+      if (!bytes && bytes.error().code() != Code::kNotFound) {
+        return std::unexpected(bytes.error());
+      }
+      const auto head = bytes ? parse_signed_checkpoint(as_text(*bytes))
+                              : Result<SignedCheckpoint>(std::unexpected(bytes.error()));
+      const bool is_signed = head && verify_note(head->note, auditor_->keys()[change - 1]) &&
+                             verify_note(head->note, auditor_->keys()[change]) &&
+                             head->head.origin == origin_ && head->head.size > index;
+      if (bytes) why = path + " is no head that both keys signed";
+      if (is_signed && head->head.size <= report_.published.size) {
+        FolderTiles tiles(folder_);
+        TileSource source(tiles, report_.published.size);
+        if (TRY(root_at(source, head->head.size)) != head->head.root) {
+          fault_ = Fault{.promise = "P2",
+                         .index = index,
+                         .what = "the log was forked: both keys signed another root at size " +
+                                 std::to_string(head->head.size)};
+          report_.fault = fault_;
+          add("P2", Standing::kFails, fault_->what, where);
+          return false;
+        }
+        shown = true;
+      } else if (is_signed) {
+        why = path + " is of a larger log than this one";
+      }
+    }
+    add("P2", shown ? Standing::kHolds : Standing::kNotExcluded,
+        shown ? "the key before handed over to the next one"
+              : "that the key before handed over to the next one is the log's own word: " + why +
+                    "; bring the newer key from elsewhere",
+        where);
+    return shown;
   }
 
   void check_anchors() {
@@ -505,6 +571,7 @@ class LogVerification {
   UpperNodes upper_;
   std::optional<Fault> fault_;
   std::optional<Digest> root_at_pin_;
+  std::set<std::size_t> handed_over_;  // key changes, from 1, over which both keys signed a head
 };
 
 }  // namespace

@@ -182,6 +182,51 @@ TEST(LogVerifyTest, S7_KeyChangeIsFollowedAndBothKeysSignDuringTheOverlap) {
   EXPECT_FALSE(any_fails(report.findings));
 }
 
+TEST(LogVerifyTest, S7_AfterTheOverlapTheOlderKeyVouchesByTheHandoverAlone) {
+  LogMaker log(7);
+  log.run(10);
+  const VerifierKey first = log.verifier();
+  const std::uint64_t change = log.texts.size();
+  log.rotate_key(2);
+  const std::string handover = log.signed_head(change + 1);
+  for (int i = 0; i < 6; ++i) log.outcome(log.intent());
+  const std::string path = "handover/" + std::to_string(change);
+  const auto report_with = [&](const std::string& note, const VerifierKey& key) {
+    MemoryFolder folder;
+    publish(folder, log.texts, log.signed_head(log.texts.size()));
+    if (!note.empty()) folder.files[path] = to_bytes(as_bytes(note));
+    return verify(folder, {.log_key = key, .witnesses = {}, .pin = {}, .progress = {}});
+  };
+  const auto says = [](Standing standing, const char* what) {
+    return Contains(
+        AllOf(Field(&Finding::standing, standing), Field(&Finding::what, HasSubstr(what))));
+  };
+  EXPECT_THAT(report_with(handover, first).findings,
+              AllOf(says(Standing::kHolds, "handed over to the next one"),
+                    says(Standing::kHolds, "the log is of the key given")));
+  // Without it anybody who can write the folder could have named the next key.
+  EXPECT_THAT(report_with("", first).findings,
+              AllOf(says(Standing::kNotExcluded, "the log's own word"),
+                    Not(says(Standing::kHolds, "the log is of the key given"))));
+  const crypto::SigningKey* newer[] = {&log.key()};
+  EXPECT_THAT(report_with(sign_checkpoint(log.head(change + 1), newer), first).findings,
+              says(Standing::kNotExcluded, "no head that both keys signed"));
+  EXPECT_THAT(report_with("no note at all", first).findings,
+              says(Standing::kNotExcluded, "no head that both keys signed"));
+  // A head from before the change says nothing about it.
+  const crypto::SigningKey* both[] = {&log.keys.front(), &log.key()};
+  EXPECT_THAT(report_with(sign_checkpoint(log.head(change), both), first).findings,
+              says(Standing::kNotExcluded, "no head that both keys signed"));
+  // Both keys signed another history.
+  Checkpoint other = log.head(change + 1);
+  other.root[0] ^= std::byte{1};
+  const LogReport forked = report_with(sign_checkpoint(other, both), first);
+  EXPECT_TRUE(any_fails(forked.findings));
+  // Who brings the newer key needs no handover.
+  EXPECT_THAT(report_with("", log.verifier()).findings,
+              says(Standing::kHolds, "the log is of the key given"));
+}
+
 TEST(LogVerifyTest, WitnessesAreCheckedOnThePublishedHead) {
   LogMaker log(8);
   log.run(4);

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/result_matchers.h"
+#include "json/json.h"
+#include "ledger/testing/known_answers.h"
 #include "ledger/testing/log_maker.h"
 
 namespace candor::ledger {
@@ -42,6 +44,43 @@ class ReceiptTest : public ::testing::Test {
   Receipt receipt;
   ReceiptQuestion question;
 };
+
+// testdata/make_sealed.py: a receipt that Candor did not make, for texts that stand in
+// sealed-v1.json.
+TEST(KnownReceiptTest, KnownAnswerOfAnIndependentToolIsReadVerifiedAndWrittenAlike) {
+  const std::string known = testing::known_text("receipt-v1.tlog-proof");
+  const auto value = json::parse(testing::known_text("sealed-v1.json"));
+  ASSERT_OK(value);
+  const json::Object& about = value->as_object();
+  const auto transcript = [&](const char* name) {
+    Transcript out;
+    for (const json::Value& field :
+         about.at("transcripts").as_object().at(name).as_object().at("fields").as_array()) {
+      out.push_back({.path = std::string(field.as_array()[0].as_string()),
+                     .text = Sensitive<std::string>(std::string(field.as_array()[1].as_string()))});
+    }
+    return out;
+  };
+  const auto receipt = parse_receipt(known);
+  ASSERT_OK(receipt);
+  EXPECT_EQ(*format_receipt(*receipt), known);
+  EXPECT_EQ(receipt->intent, about.at("intent").as_string());
+  EXPECT_EQ(receipt->outcome, about.at("outcome").as_string());
+  const Transcript request = transcript("request.received");
+  Transcript answer = transcript("answer.released");
+  ReceiptQuestion question;
+  question.log_key = *parse_verifier_key(std::string(about.at("log_key").as_string()));
+  question.request = &request;
+  question.answer = &answer;
+  question.nonce = "of-this-client";
+  const auto verdict = [&] {
+    const auto report = verify_receipt(*receipt, question);
+    return report && !any_fails(report->findings);
+  };
+  EXPECT_TRUE(verdict());
+  answer[0].text = Sensitive<std::string>("Parit");
+  EXPECT_FALSE(verdict());
+}
 
 TEST_F(ReceiptTest, S1_VerifiesForItsRequestAndAnswer) {
   const auto text = format_receipt(receipt);

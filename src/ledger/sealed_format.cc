@@ -209,20 +209,33 @@ Result<Bytes> seal_exchange(const Root& root, const Id128& id, std::span<const S
 
 Result<std::vector<OpenedTranscript>> open_sealed_record(const SealedRecord& record,
                                                          const Root& root) {
+  return open_sealed_record(record, [&](std::string_view transcript, std::string_view path) {
+    return std::optional(
+        FieldSecrets{.content = content_key(root, transcript, path),
+                     .opening = field_opening(opening_key(root, transcript), path)});
+  });
+}
+
+Result<std::vector<OpenedTranscript>> open_sealed_record(const SealedRecord& record,
+                                                         const SecretsOf& secrets) {
   std::vector<OpenedTranscript> out;
   for (std::size_t t = 0; t < record.transcripts.size(); ++t) {
     const SealedTranscript& transcript = record.transcripts[t];
-    const OpeningKey opening = opening_key(root, transcript.name);
     OpenedTranscript opened{.name = transcript.name, .texts = {}};
     for (std::size_t f = 0; f < transcript.fields.size(); ++f) {
       const SealedField& field = transcript.fields[f];
       const auto broken = [&](const char* what) {
         return fail(Code::kDataLoss, transcript.name + " " + field.path + ": " + what);
       };
+      const std::optional<FieldSecrets> keys = secrets(transcript.name, field.path);
       std::optional<Sensitive<std::string>> text;
+      if (!keys) {
+        opened.texts.emplace_back();
+        continue;
+      }
       if (const auto* sealed = std::get_if<Bytes>(&field.text)) {
         const auto plain =
-            crypto::open(content_key(root, transcript.name, field.path).reveal(), *sealed,
+            crypto::open(keys->content.reveal(), *sealed,
                          sealed_field_context(record.id, transcript.name, field.path));
         if (!plain) return broken("the sealed text does not open");
         text.emplace(std::string(as_text(plain->reveal())));
@@ -231,8 +244,8 @@ Result<std::vector<OpenedTranscript>> open_sealed_record(const SealedRecord& rec
         text = same->transcript == t ? opened.texts[same->field]
                                      : out[same->transcript].texts[same->field];
       }
-      if (text && commit_field(opening, record.id, transcript.name, field.path, text->reveal()) !=
-                      field.commitment) {
+      if (text && commit_field_opened(keys->opening, record.id, transcript.name, field.path,
+                                      text->reveal()) != field.commitment) {
         return broken("the sealed text is not the one committed to");
       }
       opened.texts.push_back(std::move(text));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -68,5 +69,13 @@ struct OpenedTranscript {
 };
 [[nodiscard]] Result<std::vector<OpenedTranscript>> open_sealed_record(const SealedRecord& record,
                                                                        const Root& root);
+// The same with the keys of each field; a field without any has no text.
+struct FieldSecrets {
+  Sensitive<Digest> content, opening;
+};
+using SecretsOf =
+    std::function<std::optional<FieldSecrets>(std::string_view transcript, std::string_view path)>;
+[[nodiscard]] Result<std::vector<OpenedTranscript>> open_sealed_record(const SealedRecord& record,
+                                                                       const SecretsOf& secrets);
 
 }  // namespace candor::ledger

@@ -4,6 +4,9 @@
 
 #include "base/testing/fake_clock.h"
 #include "base/testing/result_matchers.h"
+#include "base/text.h"
+#include "json/json.h"
+#include "ledger/content_check.h"
 #include "ledger/key_table_format.h"
 #include "ledger/testing/known_answers.h"
 #include "ledger/testing/log_maker.h"
@@ -57,6 +60,45 @@ TEST(SealedFormatTest, ContentOpensAndEqualTextsAreKeptOnce) {
     EXPECT_EQ((*opened)[0].texts[i]->reveal(), made.received[i].text.reveal());
   }
   EXPECT_EQ((*opened)[1].texts[1]->reveal(), made.forwarded[1].text.reveal());
+}
+
+// testdata/make_sealed.py: an exchange that Candor did not make.
+TEST(SealedFormatTest, KnownAnswerOfAnIndependentToolIsReadOpenedAndWrittenAlike) {
+  const Bytes known = known_bytes("sealed-v1.bin");
+  const auto value = json::parse(testing::known_text("sealed-v1.json"));
+  ASSERT_OK(value);
+  const json::Object& about = value->as_object();
+  const auto record = decode_sealed_record(known);
+  ASSERT_OK(record);
+  EXPECT_EQ(*encode_sealed_record(*record), known);
+  EXPECT_EQ(to_hex(record->id), about.at("id").as_string());
+  const Root root(*digest_from_hex(std::string(about.at("root").as_string())));
+  const auto opened = open_sealed_record(*record, root);
+  ASSERT_OK(opened);
+  ASSERT_EQ(opened->size(), 2U);
+  std::size_t texts = 0;
+  std::size_t absent = 0;
+  for (std::size_t t = 0; t < opened->size(); ++t) {
+    const json::Object& transcript =
+        about.at("transcripts").as_object().at((*opened)[t].name).as_object();
+    const json::Array& fields = transcript.at("fields").as_array();
+    ASSERT_EQ((*opened)[t].texts.size(), fields.size());
+    for (std::size_t f = 0; f < fields.size(); ++f) {
+      EXPECT_EQ(record->transcripts[t].fields[f].path, fields[f].as_array()[0].as_string());
+      if (!(*opened)[t].texts[f]) {
+        ++absent;
+        continue;
+      }
+      EXPECT_EQ((*opened)[t].texts[f]->reveal(), fields[f].as_array()[1].as_string());
+      ++texts;
+    }
+  }
+  EXPECT_EQ(texts, 8U);
+  EXPECT_EQ(absent, 1U);
+  // And it is what the entry made beside it commits to.
+  const auto intent = decode(std::string(about.at("intent").as_string()));
+  ASSERT_OK(intent);
+  EXPECT_OK(check_logged(*record, std::span(&*intent, 1)));
 }
 
 TEST(SealedFormatTest, AnotherRootAndAnyChangedByteDoNotOpen) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "json/json.h"
+#include "store/internal/field_files.h"
 #include "store/internal/key_wraps.h"
 #include "store/key_table.h"
 #include "store/sealed_store.h"
@@ -52,6 +53,41 @@ Result<Sensitive<Digest>> open_epoch(FileSystem& files, const DataPaths& paths,
               "epoch " + std::to_string(number) + " was not sealed to this auditor's key");
 }
 
+Result<DataPaths> paths_of(const Path& sealed_folder) {
+  const Path folder = sealed_folder.has_filename() ? sealed_folder : sealed_folder.parent_path();
+  const DataPaths paths(folder.parent_path());
+  if (folder.filename() != paths.sealed().filename()) {
+    return fail(Code::kInvalidArgument, "the folder of sealed content is called '" +
+                                            paths.sealed().filename().native() +
+                                            "'; give a copy that name");
+  }
+  return paths;
+}
+
+Result<ledger::KeySlot> find_slot(FileSystem& files, const DataPaths& paths, const Id128& id) {
+  const auto table = TRY(KeyTable::open_for_reading(files, paths.key_table()));
+  std::optional<ledger::KeySlot> slot;
+  TRY(table->scan([&](std::uint64_t, const ledger::KeySlot& found) -> Result<void> {
+    if (found.id == id) slot = found;
+    return {};
+  }));
+  if (!slot) return fail(Code::kNotFound, "nothing sealed has this id");
+  if (slot->state == ledger::SlotState::kErased) {
+    return fail(Code::kFailedPrecondition, "it was erased: its keys are destroyed");
+  }
+  if (slot->first_wrap.empty()) {
+    return fail(Code::kNotFound, "its content was not kept (content mode none)");
+  }
+  return *slot;
+}
+
+Result<Sensitive<Digest>> open_slot(FileSystem& files, const DataPaths& paths,
+                                    const crypto::BoxKeyPair& auditor,
+                                    const ledger::KeySlot& slot) {
+  const auto epoch = TRY(open_epoch(files, paths, auditor, slot.epoch));
+  return unwrap_root(epoch, slot.id, slot.first_wrap);
+}
+
 }  // namespace
 
 Sensitive<std::string> format_auditor_secret(const crypto::BoxKeyPair& pair) {
@@ -72,32 +108,23 @@ Result<std::array<std::byte, 32>> parse_auditor_public(std::string_view text) {
   return parse_prefixed(text, kPublicPrefix);
 }
 
+Result<Sensitive<Digest>> auditor_secret(FileSystem& files, const Path& sealed_folder,
+                                         const crypto::BoxKeyPair& auditor, const Id128& id) {
+  const DataPaths paths = TRY(paths_of(sealed_folder));
+  return open_slot(files, paths, auditor, TRY(find_slot(files, paths, id)));
+}
+
 Result<std::vector<OpenedContent>> open_with_auditor_key(FileSystem& files,
                                                          const Path& sealed_folder,
                                                          const crypto::BoxKeyPair& auditor,
                                                          const Id128& id) {
-  const Path folder = sealed_folder.has_filename() ? sealed_folder : sealed_folder.parent_path();
-  const DataPaths paths(folder.parent_path());
-  if (folder.filename() != paths.sealed().filename()) {
-    return fail(Code::kInvalidArgument, "the folder of sealed content is called '" +
-                                            paths.sealed().filename().native() +
-                                            "'; give a copy that name");
+  const DataPaths paths = TRY(paths_of(sealed_folder));
+  const ledger::KeySlot slot = TRY(find_slot(files, paths, id));
+  const Sensitive<Digest> secret = TRY(open_slot(files, paths, auditor, slot));
+  std::optional<std::vector<ledger::FieldKeys>> fields;  // single ones are erased
+  if (slot.algorithm == ledger::WrapAlgorithm::kFieldKeys) {
+    fields = TRY(read_field_keys(files, paths, slot, secret));
   }
-  const auto table = TRY(KeyTable::open_for_reading(files, paths.key_table()));
-  std::optional<ledger::KeySlot> slot;
-  TRY(table->scan([&](std::uint64_t, const ledger::KeySlot& found) -> Result<void> {
-    if (found.id == id) slot = found;
-    return {};
-  }));
-  if (!slot) return fail(Code::kNotFound, "nothing sealed has this id");
-  if (slot->state == ledger::SlotState::kErased) {
-    return fail(Code::kFailedPrecondition, "it was erased: its keys are destroyed");
-  }
-  if (slot->first_wrap.empty()) {
-    return fail(Code::kNotFound, "its content was not kept (content mode none)");
-  }
-  const auto epoch = TRY(open_epoch(files, paths, auditor, slot->epoch));
-  const ledger::Root root = TRY(unwrap_root(epoch, id, slot->first_wrap));
   std::vector<OpenedContent> out;
   SealedStore sealed(files, paths, system_clock());
   TRY(sealed.scan([&](const SealedPlace&, const Id128& found, ByteView bytes) -> Result<void> {
@@ -107,7 +134,8 @@ Result<std::vector<OpenedContent>> open_with_auditor_key(FileSystem& files,
       return other.record.transcripts.front().name == content.record.transcripts.front().name;
     });
     if (known) return {};  // written twice by a publication that was cut off
-    content.transcripts = TRY(ledger::open_sealed_record(content.record, root));
+    content.transcripts = fields ? TRY(ledger::open_sealed_record(content.record, *fields))
+                                 : TRY(ledger::open_sealed_record(content.record, secret));
     out.push_back(std::move(content));
     return {};
   }));

@@ -30,6 +30,12 @@ namespace candor::store {
                                             const std::array<std::byte, 32>& key,
                                             std::string_view label);
 
+// What an exchange's first wrap holds, for erasing single fields of an older epoch's. Errors as
+// below.
+[[nodiscard]] Result<Sensitive<Digest>> auditor_secret(FileSystem& files, const Path& sealed_folder,
+                                                       const crypto::BoxKeyPair& auditor,
+                                                       const Id128& id);
+
 struct OpenedContent {
   ledger::SealedRecord record;  // paths and commitments
   std::vector<ledger::OpenedTranscript> transcripts;

@@ -47,7 +47,7 @@ class Schedule {
   bool run(int steps) {
     if (!open()) return false;
     for (int i = 0; i < steps; ++i) {
-      switch (random_() % 12) {
+      switch (random_() % 13) {
         case 0:
         case 1:
           if (!store_->ledger().publish()) return false;
@@ -65,6 +65,10 @@ class Schedule {
           break;
         case 5:
           if (!leave_open()) return false;
+          break;
+        case 6:
+          // The next start changes the log's key, once within these short logs.
+          if (!store_->change_log_key(kMinKeyOverlap) && files_.points() == 0) return false;
           break;
         default:
           if (!exchange()) return false;
@@ -120,9 +124,14 @@ class Schedule {
     std::erase(exchanges_, id);
     const auto subject = store_->keys().subject("uid:0");
     if (!subject) return false;
-    if (!store_->erase({.exchange = id, .caller = {}, .reason = "r", .actor = *subject})) {
-      return false;
+    ErasureRequest request{.exchange = id, .caller = {}, .reason = "r", .actor = *subject};
+    if (random_() % 3 == 0) {  // a field first; of an older epoch only an auditor could
+      request.fields = {"messages/0/parts/0/text"};
+      const auto one = store_->erase(request);
+      if (!one && one.error().code() != Code::kFailedPrecondition) return false;
+      request.fields.clear();
     }
+    if (!store_->erase(request)) return false;
     trace_.erased.push_back({.point = files_.points(), .exchange = id});
     return true;
   }

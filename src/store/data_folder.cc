@@ -16,7 +16,8 @@ Result<DataFolder> DataFolder::open(FileSystem& files, const Path& root) {
   }
   for (const Path& folder :
        {paths.journal(), paths.ledger(), paths.sealed(), paths.epochs(), paths.packs(),
-        paths.large(), paths.pending_erasures(), paths.keys(), paths.state(), paths.models()}) {
+        paths.large(), paths.field_keys(), paths.pending_erasures(), paths.keys(), paths.state(),
+        paths.models(), paths.closed()}) {
     TRY(files.make_folders(folder));
   }
   TRY(files.sync_folder(paths.sealed()));

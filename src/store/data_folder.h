@@ -32,10 +32,17 @@ class DataPaths {
   [[nodiscard]] Path epochs() const { return sealed() / "epochs"; }
   [[nodiscard]] Path packs() const { return sealed() / "packs"; }
   [[nodiscard]] Path large() const { return sealed() / "large"; }
+  [[nodiscard]] Path field_keys() const { return sealed() / "fields"; }
   [[nodiscard]] Path pending_erasures() const { return sealed() / "pending"; }
   [[nodiscard]] Path keys() const { return root_ / "keys"; }
   [[nodiscard]] Path local_key() const { return keys() / "local.key"; }
   [[nodiscard]] Path auditors() const { return keys() / "auditors.json"; }  // public halves
+  // What the next start is asked to do (docs/formats/log-key.md).
+  [[nodiscard]] Path key_change_wish() const { return keys() / "change-log-key.json"; }
+  [[nodiscard]] Path closing_wish() const { return keys() / "close-log.json"; }
+  [[nodiscard]] Path continued_log() const { return keys() / "continues"; }
+  [[nodiscard]] Path handovers() const { return ledger() / "handover"; }
+  [[nodiscard]] Path closed() const { return root_ / "closed"; }  // logs that have ended
   [[nodiscard]] Path state() const { return root_ / "state"; }
   [[nodiscard]] Path state_db() const { return state() / "state.db"; }
   [[nodiscard]] Path index_db() const { return state() / "index.db"; }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "json/json.h"
+#include "store/internal/field_files.h"
 #include "store/internal/open_store.h"
 
 namespace candor::store {
@@ -34,6 +35,10 @@ std::string format_pending(const PendingErasure& erasure) {
                       {"log_size", std::to_string(erasure.log_size)},
                       {"v", 1}};
   if (erasure.subject) object["subject"] = to_hex(*erasure.subject);
+  if (erasure.rewrite) {
+    object["slot"] = to_hex(erasure.rewrite->bytes);
+    object["slot_number"] = std::to_string(erasure.rewrite->slot);
+  }
   return json::to_text(object);
 }
 
@@ -48,6 +53,12 @@ Result<PendingErasure> parse_pending(std::string_view text) {
   if (json::find(*object, "subject") != nullptr) {
     const std::string_view subject = TRY(json::get_string(*object, "subject"));
     erasure.subject = TRY(id_from_hex(subject));
+  }
+  if (json::find(*object, "slot") != nullptr) {
+    const std::string_view slot = TRY(json::get_string(*object, "slot"));
+    const std::string_view number = TRY(json::get_string(*object, "slot_number"));
+    erasure.rewrite =
+        PendingErasure::Rewrite{.slot = TRY(parse_decimal(number)), .bytes = TRY(from_hex(slot))};
   }
   const json::Array* exchanges = TRY(json::get_array(*object, "exchanges"));
   for (const json::Value& id : *exchanges) {
@@ -79,19 +90,39 @@ Result<std::vector<Id128>> OpenStore::exchanges_of(const Subject& subject) {
   return std::vector<Id128>(ids.begin(), ids.end());
 }
 
+Result<bool> OpenStore::has_keys(const Id128& exchange) {
+  bool found = false;
+  TRY(table_->scan([&](std::uint64_t, const ledger::KeySlot& slot) -> Result<void> {
+    found |= slot.id == exchange && slot.kind == ledger::SlotKind::kExchange &&
+             slot.state == ledger::SlotState::kLive;
+    return {};
+  }));
+  return found;
+}
+
 Result<ErasureReport> OpenStore::erase(const ErasureRequest& request) {
   if (request.exchange.has_value() == request.caller.has_value()) {
     return fail(Code::kInvalidArgument, "name one exchange or one caller to erase");
   }
+  TRY(check_erased_fields(request));
   const std::lock_guard one_at_a_time(erase_mutex_);
   TRY(ledger_->publish());
   PendingErasure erasure;
   std::string pseudonym;
   if (request.exchange) {
     const auto row = TRY(state_->find_exchange(*request.exchange));
-    if (!row) return fail(Code::kNotFound, "the log has no exchange of this id");
-    if (row->erased) return fail(Code::kFailedPrecondition, "the exchange is erased already");
+    // Content may be that of a log which has ended: its keys are here still.
+    const bool known = row || TRY(has_keys(*request.exchange));
+    if (!known) return fail(Code::kNotFound, "the log has no exchange of this id");
+    if (row && row->erased) {
+      return fail(Code::kFailedPrecondition, "the exchange is erased already");
+    }
     erasure.exchanges.push_back(*request.exchange);
+    if (!request.fields.empty()) {
+      if (!row)
+        return fail(Code::kFailedPrecondition, "fields can be erased in their own log only");
+      erasure.rewrite = TRY(plan_field_erasure(*row, request));
+    }
   } else {
     const Subject subject = TRY(keys_->find_subject(*request.caller));
     // New requests of this name get another pseudonym from here on.
@@ -109,8 +140,11 @@ Result<ErasureReport> OpenStore::erase(const ErasureRequest& request) {
     entries.push_back(
         ledger::Erasure{.at = stamp(),
                         .act = erasure.act,
-                        .scope = request.exchange ? "exchange" : "caller",
+                        .scope = erasure.rewrite    ? "field"
+                                 : request.exchange ? "exchange"
+                                                    : "caller",
                         .exchanges = {first, first + static_cast<std::ptrdiff_t>(count)},
+                        .fields = erasure.rewrite ? std::optional(request.fields) : std::nullopt,
                         .caller = pseudonym,
                         .actor = request.actor.pseudonym,
                         .approver = {},
@@ -139,6 +173,7 @@ Result<ErasureReport> OpenStore::erase(const ErasureRequest& request) {
 
 Result<std::uint64_t> OpenStore::destroy(const PendingErasure& erasure,
                                          std::vector<std::string>& unreachable) {
+  if (erasure.rewrite) return rewrite_slot(erasure);
   const auto hold = ledger_->hold_publication();
   std::set<Id128> ids(erasure.exchanges.begin(), erasure.exchanges.end());
   std::vector<std::uint64_t> slots;
@@ -187,6 +222,7 @@ Result<std::uint64_t> OpenStore::destroy(const PendingErasure& erasure,
   }
   for (const Id128& id : erasure.exchanges) {
     if (!sealed_->erase_large(id)) unreachable.emplace_back("a sealed file, now without a key");
+    TRY(remove_field_files(folder_.files(), folder_.paths(), id, {}));
   }
   TRY(state_->mark_erased(std::vector<Id128>(ids.begin(), ids.end())));
   if (erasure.subject) {

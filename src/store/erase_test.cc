@@ -7,7 +7,9 @@
 #include "base/testing/result_matchers.h"
 #include "base/testing/temporary_folder.h"
 #include "json/json.h"
+#include "ledger/field_keys.h"
 #include "ledger/key_table_format.h"
+#include "ledger/receipt.h"
 #include "store/auditor_key.h"
 #include "store/internal/key_wraps.h"
 #include "store/testing/store_harness.h"
@@ -48,6 +50,16 @@ class Attacker {
         }
       }
     }
+    for (const ledger::FieldKeys& one : fields_) {
+      for (const std::string& candidate : candidates) {
+        for (const std::string_view path : {std::string_view(one.path), kPath}) {
+          if (stands_somewhere(
+                  ledger::commit_field_opened(one.opening, id, one.transcript, path, candidate))) {
+            found.insert(candidate);
+          }
+        }
+      }
+    }
     return found;
   }
   [[nodiscard]] bool holds_text(std::string_view text) const {
@@ -67,6 +79,14 @@ class Attacker {
       epochs_.push_back(Sensitive<Digest>(epoch));
     }
   }
+  // What took a root's place may open the keys of single fields.
+  void learn_fields(const Id128& id, const Sensitive<Digest>& key) {
+    for (const std::string& file : files_) {
+      const auto keys = ledger::decode_field_keys(as_bytes(file), id, key);
+      if (!keys) continue;
+      for (const ledger::FieldKeys& one : *keys) fields_.push_back(one);
+    }
+  }
   // Every place of every file is tried as a wrapped root, as wrapped openings and as a bare key.
   [[nodiscard]] std::vector<ledger::OpeningKey> opening_keys(const Id128& id) {
     std::vector<ledger::OpeningKey> keys;
@@ -81,6 +101,7 @@ class Attacker {
           if (at + ledger::kFirstWrapBytes > bytes.size()) continue;
           const auto root = unwrap_root(epoch, id, bytes.subspan(at, ledger::kFirstWrapBytes));
           if (root) keys.push_back(ledger::opening_key(*root, "request.received"));
+          if (root) learn_fields(id, *root);
         }
         if (at + ledger::kSecondWrapBytes <= bytes.size()) {
           const auto pair = unwrap_pair(Sensitive<Digest>(local_), id,
@@ -98,6 +119,7 @@ class Attacker {
   Path root_;
   std::vector<std::string> files_;
   std::vector<Sensitive<Digest>> epochs_;
+  std::vector<ledger::FieldKeys> fields_;
   Digest local_{};
 };
 
@@ -162,6 +184,100 @@ TEST_F(EraseTest, S2_AfterErasureTheTruePromptCannotBeToldAmongAThousand) {
   EXPECT_THAT(
       open_with_auditor_key(real_file_system(), root() / "sealed", auditor_, said->exchange),
       HasCode(Code::kFailedPrecondition));
+}
+
+std::string opened_text(const std::vector<OpenedContent>& opened, std::string_view transcript,
+                        std::string_view path) {
+  for (const OpenedContent& content : opened) {
+    for (std::size_t t = 0; t < content.transcripts.size(); ++t) {
+      if (content.transcripts[t].name != transcript) continue;
+      for (std::size_t f = 0; f < content.transcripts[t].texts.size(); ++f) {
+        if (content.record.transcripts[t].fields[f].path != path) continue;
+        const auto& text = content.transcripts[t].texts[f];
+        return text ? text->reveal() : "(erased)";
+      }
+    }
+  }
+  return "(no such field)";
+}
+
+TEST_F(EraseTest, S3_OneFieldIsErasedAndTheOthersOpenStill) {
+  open();
+  const std::string truth = "my salary is 4242 EUR";
+  const auto candidates = thousand_candidates(truth);
+  const auto said = say(*store_, load_, "key:1", truth, "noted, the answer");
+  ASSERT_OK(said);
+  ASSERT_OK(store_->ledger().publish());
+  ErasureRequest request{.exchange = said->exchange, .caller = {}, .reason = "r", .actor = actor_};
+  request.fields = {"no/such/field"};
+  EXPECT_THAT(store_->erase(request), HasCode(Code::kNotFound));
+  request.fields = {std::string(kPath)};
+  const auto report = store_->erase(request);
+  ASSERT_OK(report);
+  const auto entry = ledger::decode(*store_->ledger().read(report->index));
+  const auto& erasure = std::get<ledger::Erasure>(*entry);
+  EXPECT_EQ(erasure.scope, "field");
+  EXPECT_EQ(erasure.fields, request.fields);
+  // With all files and the auditor's key the true text is one of a thousand.
+  EXPECT_EQ(Attacker(root(), auditor_).told_apart(said->exchange, candidates),
+            std::set<std::string>());
+  const auto opened =
+      open_with_auditor_key(real_file_system(), root() / "sealed", auditor_, said->exchange);
+  ASSERT_OK(opened);
+  EXPECT_EQ(opened_text(*opened, "request.received", kPath), "(erased)");
+  EXPECT_EQ(opened_text(*opened, "request.forwarded", kPath), "(erased)");
+  EXPECT_EQ(opened_text(*opened, "answer.released", "choices/0/parts/0/text"), "noted, the answer");
+  EXPECT_EQ(opened_text(*opened, "request.received", "messages/0/role"), "user");
+  // The receipt is made again without the opening of what was erased.
+  const auto receipt = store_->receipt(said->exchange);
+  ASSERT_OK(receipt);
+  EXPECT_FALSE(ledger::parse_receipt(*receipt)->received);
+  EXPECT_TRUE(ledger::parse_receipt(*receipt)->released);
+
+  // Another field, and then all of it; each time nothing more is left than there must be.
+  request.fields = {"choices/0/parts/0/text"};
+  ASSERT_OK(store_->erase(request));
+  const auto less =
+      open_with_auditor_key(real_file_system(), root() / "sealed", auditor_, said->exchange);
+  ASSERT_OK(less);
+  EXPECT_EQ(opened_text(*less, "answer.released", "choices/0/parts/0/text"), "(erased)");
+  EXPECT_EQ(opened_text(*less, "answer.released", "choices/0/finish"), "stop");
+  EXPECT_EQ(opened_text(*less, "request.received", kPath), "(erased)");
+  std::size_t files = 0;
+  for (const auto& file : std::filesystem::directory_iterator(root() / "sealed" / "fields")) {
+    files += file.is_regular_file() ? 1U : 0U;
+  }
+  EXPECT_EQ(files, 1U);
+  request.fields.clear();
+  ASSERT_OK(store_->erase(request));
+  EXPECT_TRUE(std::filesystem::is_empty(root() / "sealed" / "fields"));
+  EXPECT_THAT(
+      open_with_auditor_key(real_file_system(), root() / "sealed", auditor_, said->exchange),
+      HasCode(Code::kFailedPrecondition));
+  ASSERT_OK(store_->close("signal"));
+  store_.reset();
+  EXPECT_OK(verify_folder(real_file_system(), root()));
+}
+
+TEST_F(EraseTest, S3_AFieldOfAnOlderEpochNeedsTheAuditorsKey) {
+  open();
+  const auto said = say(*store_, load_, "key:1", "an old prompt of an old day", "a");
+  ASSERT_OK(said);
+  ASSERT_OK(store_->close("signal"));
+  store_.reset();
+  open();  // another epoch
+  ErasureRequest request{.exchange = said->exchange, .caller = {}, .reason = "r", .actor = actor_};
+  request.fields = {std::string(kPath)};
+  EXPECT_THAT(store_->erase(request), HasCode(Code::kFailedPrecondition));
+  request.secret = Sensitive<Digest>(Digest{});  // not this exchange's
+  EXPECT_THAT(store_->erase(request), HasCode(Code::kPermissionDenied));
+  request.secret = *auditor_secret(real_file_system(), root() / "sealed", auditor_, said->exchange);
+  ASSERT_OK(store_->erase(request));
+  const auto opened =
+      open_with_auditor_key(real_file_system(), root() / "sealed", auditor_, said->exchange);
+  ASSERT_OK(opened);
+  EXPECT_EQ(opened_text(*opened, "request.received", kPath), "(erased)");
+  EXPECT_EQ(opened_text(*opened, "answer.released", "choices/0/parts/0/text"), "a");
 }
 
 TEST_F(EraseTest, TheAuditorOpensWhatIsNotErased) {

@@ -95,6 +95,17 @@ Result<void> KeyTable::erase(std::uint64_t slot) {
   return remember(file_->write_at(ledger::key_slot_offset(slot), erased));
 }
 
+Result<void> KeyTable::rewrite(std::uint64_t slot, ByteView bytes) {
+  const ledger::KeySlot old = TRY(read(slot));
+  const ledger::KeySlot now = TRY(ledger::decode_key_slot(bytes));
+  if (old.id != now.id || old.kind != now.kind || old.state != ledger::SlotState::kLive) {
+    return fail(Code::kFailedPrecondition, "the key slot is erased, or another's");
+  }
+  const std::lock_guard lock(mutex_);
+  TRY(check_whole());
+  return remember(file_->write_at(ledger::key_slot_offset(slot), bytes));
+}
+
 std::uint64_t KeyTable::size() const {
   const std::lock_guard lock(mutex_);
   return slots_;

@@ -38,6 +38,8 @@ class KeyTable {
   [[nodiscard]] Result<ledger::KeySlot> read(std::uint64_t slot);
   // Overwrites the slot by what erasing leaves. Not yet durable: sync().
   [[nodiscard]] Result<void> erase(std::uint64_t slot);
+  // Writes another state of a live slot in its place. Not yet durable: sync().
+  [[nodiscard]] Result<void> rewrite(std::uint64_t slot, ByteView bytes);
   [[nodiscard]] std::uint64_t size() const;
 
   // Slots that a publication which did not finish may have left: those behind the last live slot of

@@ -75,14 +75,53 @@ Result<std::string> read_checkpoint(FileSystem& files, const DataPaths& paths) {
   return std::unexpected(bytes.error());
 }
 
+using Keys = std::vector<ledger::VerifierKey>;
+
+Result<ledger::SignedCheckpoint> open_head(std::string_view note, const Keys& keys) {
+  auto head = ledger::open_checkpoint(note, keys.front());
+  for (std::size_t i = 1; i < keys.size() && !head; ++i) {
+    auto other = ledger::open_checkpoint(note, keys[i]);
+    // A wrong signature says more than a missing one.
+    if (other || head.error().code() != Code::kDataLoss) head = std::move(other);
+  }
+  return head;
+}
+
+// The signer's keys, and those before them that signed what still lies in the journal.
+Keys known_keys(const std::vector<FoundSegment>& segments, Keys keys) {
+  std::vector<ledger::KeyChange> changes;
+  for (const FoundSegment& found : segments) {
+    for (const auto& [offset, batch] : found.scan.batches) {
+      for (const std::string_view text : batch.entries) {
+        if (!text.contains("\"type\":\"key_change\"")) continue;
+        const auto entry = ledger::decode(text);
+        if (!entry) continue;
+        if (const auto* change = std::get_if<ledger::KeyChange>(&*entry))
+          changes.push_back(*change);
+      }
+    }
+  }
+  for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
+    const auto newer = ledger::parse_verifier_key(change->new_key);
+    const auto older = ledger::parse_verifier_key(change->old_key);
+    const auto known = [&](const ledger::VerifierKey& key) {
+      return std::ranges::find(keys, key) != keys.end();
+    };
+    if (newer && older && known(*newer) && !known(*older) && older->name == newer->name) {
+      keys.push_back(*older);
+    }
+  }
+  return keys;
+}
+
 // The published tree: its checkpoint, its edge as tiles and as entries.
 class Published {
  public:
   static Result<Published> open(FileSystem& files, const DataPaths& paths, const std::string& note,
-                                const ledger::VerifierKey& key) {
+                                const Keys& keys) {
     Published published(files, paths);
     if (note.empty()) return published;
-    const auto head = ledger::open_checkpoint(note, key);
+    const auto head = open_head(note, keys);
     if (!head) return damage("ledger/checkpoint: " + head.error().message());
     published.size_ = head->head.size;
     published.root_ = head->head.root;
@@ -145,7 +184,7 @@ class Published {
 
 // Replays the journal over the tree where it begins.
 Result<void> replay(const std::vector<FoundSegment>& segments, Published& published,
-                    const ledger::VerifierKey& key, Recovered& out) {
+                    const Keys& keys, Recovered& out) {
   ledger::Frontier frontier;
   std::uint64_t start = published.size();
   if (!segments.empty()) start = segments.front().scan.header.first_index;
@@ -162,7 +201,7 @@ Result<void> replay(const std::vector<FoundSegment>& segments, Published& publis
   bool met_published = start == published.size();
   for (const FoundSegment& found : segments) {
     const std::string name = found.segment->path.filename().native();
-    if (found.scan.header.origin != key.name) return damage(name + " is of another log");
+    if (found.scan.header.origin != keys.front().name) return damage(name + " is of another log");
     if (found.scan.header.root != frontier.root()) {
       return damage(name + " begins over another tree than the one that leads to it");
     }
@@ -180,7 +219,7 @@ Result<void> replay(const std::vector<FoundSegment>& segments, Published& publis
           }
         }
       }
-      const auto head = ledger::open_checkpoint(batch.head, key);
+      const auto head = open_head(batch.head, keys);
       if (!head) return damage(place + ": " + head.error().message());
       if (head->head.size != frontier.size() || head->head.root != frontier.root()) {
         return damage(place + ": the batch's head is not of the entries that lead to it");
@@ -356,9 +395,10 @@ Result<Recovered> recover_log(FileSystem& files, const DataPaths& paths, Signer&
     if (opened.error().code() != Code::kDataLoss) return std::unexpected(opened.error());
     return damage(opened.error().message());
   }
-  Published published = TRY(Published::open(files, paths, checkpoint, signer.key()));
+  const Keys keys = known_keys(segments, signer.keys().keys);
+  Published published = TRY(Published::open(files, paths, checkpoint, keys));
   out.position.published_size = published.size();
-  TRY(replay(segments, published, signer.key(), out));
+  TRY(replay(segments, published, keys, out));
   if (out.position.head == nullptr && published.size() != 0) {
     out.position.head = std::make_shared<SignedHead>(
         SignedHead{.size = published.size(), .root = published.root(), .note = checkpoint});

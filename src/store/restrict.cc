@@ -94,7 +94,7 @@ Result<RestrictReport> restrict_monitor(const DataPaths& paths,
   RestrictReport report;
   const Ruleset rules = TRY(Ruleset::make());
   for (const Path& folder : {paths.run(), paths.journal(), paths.ledger(), paths.sealed(),
-                             paths.keys(), paths.state(), paths.models()}) {
+                             paths.keys(), paths.state(), paths.models(), paths.closed()}) {
     TRY(real_file_system().make_folders(folder));
     TRY(rules.grant(folder, kReadWrite));
   }

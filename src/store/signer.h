@@ -8,6 +8,9 @@
 // refused, as is a root that the consistency proof does not lead to. The durable state holds only
 // heads that the monitor confirmed as flushed, so that after a crash a signed but unflushed head
 // (never released) may be replaced. It is synced at least once a second, never on the hot path.
+//
+// Keys (docs/formats/log-key.md): one, or two while the log's key changes; every head is then
+// signed by both. Which of them is in force, the log says; the signer only holds them.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -35,11 +39,25 @@ struct SignRequest {
   std::uint64_t flushed_size = 0;  // the newest head that is known to be flushed
 };
 
+// Where the newer of two keys comes into force: the index of the key_change entry, and the last
+// size whose head both sign.
+struct KeyChangeAt {
+  std::uint64_t index = 0;
+  std::uint64_t overlap_until = 0;
+  bool operator==(const KeyChangeAt&) const = default;
+};
+struct LogKeys {
+  std::vector<ledger::VerifierKey> keys;  // one, or the older and the newer
+  std::optional<KeyChangeAt> change;      // with two
+};
+
 class Signer {
  public:
   virtual ~Signer() = default;
-  // The log's key and origin; known once open() has returned.
-  [[nodiscard]] virtual const ledger::VerifierKey& key() const = 0;
+  // Known once open() has returned.
+  [[nodiscard]] virtual const LogKeys& keys() const = 0;
+  // The newest: in force, or coming into force by the start that is being made.
+  [[nodiscard]] const ledger::VerifierKey& key() const { return keys().keys.back(); }
   // Once, before the first sign(): the journal's last head (empty for a new log). It is taken where
   // it is newer than the durable state and carries this signer's own signature.
   // kDataLoss: the durable state is newer (the folder was rolled back; both sizes are named), or
@@ -54,6 +72,16 @@ class Signer {
     TRY(begin(request));
     return finish();
   }
+  // Makes the key that the entry of this index brings into force; from now on both sign. Durable
+  // when it returns. Asked again for an entry that never became durable, it keeps the key made
+  // then. kFailedPrecondition: another change is in force and its overlap is not over.
+  [[nodiscard]] virtual Result<void> change_key(const KeyChangeAt& change) = 0;
+  // Destroys the older key. kFailedPrecondition: the overlap is not over.
+  [[nodiscard]] virtual Result<void> drop_old_key() = 0;
+  // The log ends with this head: destroys its keys and begins anew, with a key for another log, as
+  // if just made; open() follows. Nothing happens when the head is of another log (done before).
+  // kDataLoss: the head is not the last one signed.
+  [[nodiscard]] virtual Result<void> replace_log(std::string_view last_head) = 0;
   // Tells that this head is flushed, and returns when the signer's state holds it (shutdown).
   [[nodiscard]] virtual Result<void> confirm(std::uint64_t flushed_size) = 0;
   // False when the signer's process has ended. Any thread.
@@ -84,5 +112,12 @@ struct SignerProcessOptions {
 // The signer's side, until the peer closes; what apps/candor-signer calls.
 [[nodiscard]] Result<void> serve_signer(int descriptor, FileSystem& files, const Path& folder,
                                         Random& random, Clock& clock);
+
+// The signer as a service: makes the socket (owner and group may connect), then serves one monitor
+// of that user at a time, each connection as a run of its own, until it fails. kFailedPrecondition:
+// another signer holds the folder.
+[[nodiscard]] Result<int> listen_for_monitor(const Path& socket);
+[[nodiscard]] Result<void> serve_monitors(int listener, std::uint32_t client, FileSystem& files,
+                                          const Path& folder, Random& random, Clock& clock);
 
 }  // namespace candor::store

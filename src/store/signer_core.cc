@@ -10,7 +10,10 @@ namespace candor::store {
 namespace {
 
 constexpr std::string_view kMagic = "CANDSIG1";
-constexpr std::string_view kKeyPrefix = "candor-log-key-v1";
+constexpr std::string_view kKeyFile = "log.key";
+constexpr std::string_view kOneKey = "candor-log-key-v1";
+constexpr std::string_view kTwoKeys = "candor-log-key-v2";
+constexpr std::size_t kMaxKeyLines = 6;
 constexpr std::uint64_t kSlotBytes = 4096;
 constexpr std::size_t kCheckBytes = 8;
 constexpr std::size_t kRecordBytes = 8 + 8 + 8 + 32 + kCheckBytes;
@@ -50,56 +53,44 @@ Result<StateRecord> decode_state(ByteView bytes) {
 
 std::string size_text(std::uint64_t size) { return std::to_string(size); }
 
-struct LogKey {
+struct KeyFile {
   std::string origin;
-  crypto::SigningKey key;
+  std::vector<crypto::SigningKey> keys;
+  std::optional<KeyChangeAt> change;
 };
 
-// Three lines: the format's name, the log's origin, base64 of the seed.
-Result<LogKey> parse_log_key(std::string_view text) {
+Result<KeyFile> parse_key_file(std::string_view text) {
   const auto bad = [] {
     return fail(Code::kDataLoss,
                 "the log's key file is damaged; restore it from a backup: a log "
                 "cannot go on under another key");
   };
-  const std::size_t first = text.find('\n');
-  const std::size_t second = first == std::string_view::npos ? first : text.find('\n', first + 1);
-  if (second == std::string_view::npos || text.back() != '\n') return bad();
-  if (text.substr(0, first) != kKeyPrefix) return bad();
-  std::string origin(text.substr(first + 1, second - first - 1));
-  const auto seed = digest_from_base64(text.substr(second + 1, text.size() - second - 2));
-  if (!seed || origin.empty()) return bad();
-  return LogKey{.origin = std::move(origin),
-                .key = crypto::SigningKey::from_seed(Sensitive<Digest>(*seed))};
-}
-
-Result<LogKey> load_or_make_key(FileSystem& files, const Path& folder, Random& random) {
-  const Path path = folder / "log.key";
-  if (TRY(files.exists(path))) {
-    const Sensitive<Bytes> text(TRY(read_file(files, path, 4096)));
-    return parse_log_key(as_text(text.reveal()));
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos || lines.size() == kMaxKeyLines) return bad();
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
   }
-  if (TRY(files.exists(folder / "state"))) {
-    return fail(Code::kDataLoss,
-                "the signer's folder holds a state but no log.key; restore the key from a backup");
+  const bool one = lines.size() == 3 && lines[0] == kOneKey;
+  const bool two = lines.size() == 6 && lines[0] == kTwoKeys;
+  if ((!one && !two) || lines[1].empty()) return bad();
+  KeyFile file{.origin = std::string(lines[1]), .keys = {}, .change = {}};
+  for (std::size_t i = 2; i < (one ? 3U : 4U); ++i) {
+    const auto seed = digest_from_base64(lines[i]);
+    if (!seed) return bad();
+    file.keys.push_back(crypto::SigningKey::from_seed(Sensitive<Digest>(*seed)));
   }
-  auto key = crypto::SigningKey::generate(random);
-  std::string origin = ledger::log_origin(key.public_key());
-  const Sensitive<Digest> seed = key.seed();
-  const Sensitive<std::string> text(std::string(kKeyPrefix) + "\n" + origin + "\n" +
-                                    to_base64(seed.reveal()) + "\n");
-  TRY(write_file_atomically(files, path, as_bytes(text.reveal())));
-  return LogKey{.origin = std::move(origin), .key = std::move(key)};
+  if (two) {
+    const auto index = parse_decimal(lines[4]);
+    const auto until = parse_decimal(lines[5]);
+    if (!index || !until) return bad();
+    file.change = KeyChangeAt{.index = *index, .overlap_until = *until};
+  }
+  return file;
 }
 
 }  // namespace
-
-SignerCore::SignerCore(FileSystem& files, Path folder, crypto::SigningKey key,
-                       ledger::VerifierKey verifier)
-    : files_(files),
-      folder_(std::move(folder)),
-      key_(std::move(key)),
-      verifier_(std::move(verifier)) {}
 
 Result<std::unique_ptr<SignerCore>> SignerCore::open(FileSystem& files, const Path& folder,
                                                      Random& random) {
@@ -109,12 +100,56 @@ Result<std::unique_ptr<SignerCore>> SignerCore::open(FileSystem& files, const Pa
       !synced && synced.error().code() != Code::kPermissionDenied) {
     return std::unexpected(synced.error());
   }
-  LogKey key = TRY(load_or_make_key(files, folder, random));
-  auto verifier = ledger::log_verifier_key(key.origin, key.key.public_key());
-  std::unique_ptr<SignerCore> core(
-      new SignerCore(files, folder, std::move(key.key), std::move(verifier)));
+  std::unique_ptr<SignerCore> core(new SignerCore(files, folder, random));
+  TRY(core->load_or_make_keys());
   TRY(core->read_state());
   return core;
+}
+
+void SignerCore::use(std::string origin, std::vector<crypto::SigningKey> keys,
+                     std::optional<KeyChangeAt> change) {
+  origin_ = std::move(origin);
+  keys_ = std::move(keys);
+  public_ = {.keys = {}, .change = change};
+  for (const crypto::SigningKey& key : keys_) {
+    public_.keys.push_back(ledger::log_verifier_key(origin_, key.public_key()));
+  }
+}
+
+Result<void> SignerCore::write_keys(std::span<const crypto::SigningKey> keys,
+                                    const std::optional<KeyChangeAt>& change) const {
+  Sensitive<std::string> text(std::string(change ? kTwoKeys : kOneKey) + "\n" + origin_ + "\n");
+  for (const crypto::SigningKey& key : keys) {
+    const Sensitive<Digest> seed = key.seed();
+    text.reveal() += to_base64(seed.reveal()) + "\n";
+  }
+  if (change) {
+    text.reveal() += size_text(change->index) + "\n" + size_text(change->overlap_until) + "\n";
+  }
+  return write_file_atomically(files_, folder_ / kKeyFile, as_bytes(text.reveal()));
+}
+
+Result<void> SignerCore::make_keys() {
+  std::vector<crypto::SigningKey> keys;
+  keys.push_back(crypto::SigningKey::generate(random_));
+  std::string origin = ledger::log_origin(keys.front().public_key());
+  use(std::move(origin), std::move(keys), std::nullopt);
+  return write_keys(keys_, std::nullopt);
+}
+
+Result<void> SignerCore::load_or_make_keys() {
+  const Path path = folder_ / kKeyFile;
+  if (TRY(files_.exists(path))) {
+    const Sensitive<Bytes> text(TRY(read_file(files_, path, 4096)));
+    KeyFile file = TRY(parse_key_file(as_text(text.reveal())));
+    use(std::move(file.origin), std::move(file.keys), file.change);
+    return {};
+  }
+  if (TRY(files_.exists(folder_ / "state"))) {
+    return fail(Code::kDataLoss,
+                "the signer's folder holds a state but no log.key; restore the key from a backup");
+  }
+  return make_keys();
 }
 
 Result<void> SignerCore::read_state() {
@@ -124,11 +159,8 @@ Result<void> SignerCore::read_state() {
   const std::uint64_t size = TRY(file_->size());
   if (size < 2 * kSlotBytes) {
     // Never synced in full, so nothing was ever recorded in it.
-    const Bytes zeros(2 * kSlotBytes);
-    TRY(file_->write_at(0, zeros));
-    TRY(file_->sync());
-    TRY(files_.sync_folder(folder_));
-    return {};
+    TRY(clear_state());
+    return files_.sync_folder(folder_);
   }
   if (!there) return {};
   for (std::uint64_t slot = 0; slot < 2; ++slot) {
@@ -151,18 +183,29 @@ Result<void> SignerCore::check_usable() const {
   return {};
 }
 
+Result<ledger::Checkpoint> SignerCore::own_head(std::string_view note) const {
+  Result<ledger::Checkpoint> head = fail(Code::kNotFound, "no key");
+  for (const ledger::VerifierKey& key : public_.keys) {
+    auto opened = ledger::open_checkpoint(note, key);
+    if (opened) return std::move(opened->head);
+    // A wrong signature says more than a missing one.
+    if (head.error().code() != Code::kDataLoss) head = std::unexpected(opened.error());
+  }
+  return head;
+}
+
 Result<void> SignerCore::take_last_head(std::string_view last_head) {
   const std::lock_guard lock(mutex_);
   TRY(check_usable());
   if (opened_) return fail(Code::kFailedPrecondition, "the signer was told its last head before");
   Head head{.size = 0, .root = ledger::empty_root()};
   if (!last_head.empty()) {
-    const auto signed_head = ledger::open_checkpoint(last_head, verifier_);
+    const auto signed_head = own_head(last_head);
     if (!signed_head) {
       return fail(Code::kDataLoss, "the log's last head does not carry this signer's signature: " +
                                        signed_head.error().message());
     }
-    head = {.size = signed_head->head.size, .root = signed_head->head.root};
+    head = {.size = signed_head->size, .root = signed_head->root};
   }
   if (has_durable_ && durable_.size > head.size) {
     return fail(Code::kDataLoss,
@@ -208,15 +251,90 @@ Result<std::string> SignerCore::sign(const SignRequest& request) {
                     extends.error().message());
     }
   }
-  const crypto::SigningKey* keys[] = {&key_};
+  std::vector<const crypto::SigningKey*> keys;
+  for (const crypto::SigningKey& key : keys_) keys.push_back(&key);
   last_ = {.size = request.new_size, .root = request.new_root};
-  last_note_ = ledger::sign_checkpoint({.origin = verifier_.name,
-                                        .size = request.new_size,
-                                        .root = request.new_root,
-                                        .extensions = {}},
-                                       keys);
+  last_note_ = ledger::sign_checkpoint(
+      {.origin = origin_, .size = request.new_size, .root = request.new_root, .extensions = {}},
+      keys);
   unflushed_.push_back(last_);
   return last_note_;
+}
+
+Result<void> SignerCore::change_key(const KeyChangeAt& change) {
+  const std::lock_guard lock(mutex_);
+  TRY(check_usable());
+  const auto refuse = [](std::string why) {
+    return fail(Code::kFailedPrecondition, std::move(why));
+  };
+  if (!opened_) return refuse("the signer was not told the log's last head yet");
+  if (change.index < last_.size || change.overlap_until <= change.index) {
+    return refuse("a key changes by an entry that is not written yet, and overlaps it");
+  }
+  // A change whose entry never became durable is made again, with the key made then.
+  if (public_.change && public_.change->index < last_.size) {
+    return refuse("the key was changed at entry " + size_text(public_.change->index) +
+                  ", and the older key is held until size " +
+                  size_text(public_.change->overlap_until) + " is passed by a start");
+  }
+  std::vector<crypto::SigningKey> keys;
+  for (const crypto::SigningKey& key : keys_) {
+    keys.push_back(crypto::SigningKey::from_seed(key.seed()));
+  }
+  if (keys.size() == 1) keys.push_back(crypto::SigningKey::generate(random_));
+  TRY(write_keys(keys, change));
+  use(origin_, std::move(keys), change);
+  return {};
+}
+
+Result<void> SignerCore::drop_old_key() {
+  const std::lock_guard lock(mutex_);
+  TRY(check_usable());
+  if (!opened_ || !public_.change || last_.size <= public_.change->overlap_until) {
+    return fail(Code::kFailedPrecondition, "the older key is held until its overlap is over");
+  }
+  std::vector<crypto::SigningKey> keys;
+  keys.push_back(crypto::SigningKey::from_seed(keys_.back().seed()));
+  TRY(write_keys(keys, std::nullopt));
+  use(origin_, std::move(keys), std::nullopt);
+  return {};
+}
+
+Result<void> SignerCore::replace_log(std::string_view last_head) {
+  const std::lock_guard disk(disk_mutex_);
+  const std::lock_guard lock(mutex_);
+  TRY(check_usable());
+  const auto parsed = ledger::parse_signed_checkpoint(last_head);
+  if (!parsed) return std::unexpected(parsed.error());
+  if (parsed->head.origin != origin_) return {};  // done before
+  const auto head = own_head(last_head);
+  const auto is_head = [&](const Head& known) {
+    return head && known.size == head->size && known.root == head->root;
+  };
+  if (!head || (has_durable_ && !is_head(durable_)) || (opened_ && !is_head(last_))) {
+    return fail(Code::kDataLoss, "the log cannot end there: it is not the last head signed");
+  }
+  // The state first: a key without a state is a new log, a state without its key is damage.
+  auto done = clear_state();
+  if (done) done = make_keys();
+  if (!done) {
+    broken_ = true;
+    return done;
+  }
+  opened_ = false;
+  last_ = {};
+  last_note_.clear();
+  unflushed_.clear();
+  confirmed_.reset();
+  durable_ = {};
+  has_durable_ = false;
+  return {};
+}
+
+Result<void> SignerCore::clear_state() {
+  const Bytes zeros(2 * kSlotBytes);
+  TRY(file_->write_at(0, zeros));
+  return file_->sync();
 }
 
 Result<void> SignerCore::note_flushed(std::uint64_t size) {

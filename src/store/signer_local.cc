@@ -13,7 +13,7 @@ class LocalSigner final : public Signer {
   LocalSigner(std::unique_ptr<SignerCore> core, Clock& clock)
       : core_(std::move(core)), clock_(clock), synced_us_(clock.mono_us()) {}
 
-  const ledger::VerifierKey& key() const override { return core_->key(); }
+  const LogKeys& keys() const override { return core_->keys(); }
   Result<void> open(std::string_view last_head) override {
     TRY(core_->take_last_head(last_head));
     return core_->sync_state();
@@ -32,6 +32,9 @@ class LocalSigner final : public Signer {
     }
     return answer;
   }
+  Result<void> change_key(const KeyChangeAt& change) override { return core_->change_key(change); }
+  Result<void> drop_old_key() override { return core_->drop_old_key(); }
+  Result<void> replace_log(std::string_view head) override { return core_->replace_log(head); }
   Result<void> confirm(std::uint64_t flushed_size) override {
     TRY(core_->note_flushed(flushed_size));
     return core_->sync_state();

@@ -26,10 +26,13 @@ class ChildSigner final : public Signer {
     while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
     }
   }
-  const ledger::VerifierKey& key() const override { return inner_->key(); }
+  const LogKeys& keys() const override { return inner_->keys(); }
   Result<void> open(std::string_view last_head) override { return inner_->open(last_head); }
   Result<void> begin(const SignRequest& request) override { return inner_->begin(request); }
   Result<std::string> finish() override { return inner_->finish(); }
+  Result<void> change_key(const KeyChangeAt& change) override { return inner_->change_key(change); }
+  Result<void> drop_old_key() override { return inner_->drop_old_key(); }
+  Result<void> replace_log(std::string_view head) override { return inner_->replace_log(head); }
   Result<void> confirm(std::uint64_t size) override { return inner_->confirm(size); }
   bool alive() const override { return inner_->alive(); }
 

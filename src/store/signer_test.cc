@@ -128,6 +128,81 @@ TEST_P(SignerTest, S5_AForkIsRefused) {
   EXPECT_OK(signer_->sign(tree_.request(4)));  // identical: the same head again
 }
 
+TEST_P(SignerTest, S7_BothKeysSignFromTheChangeOnUntilTheOlderOneIsDropped) {
+  start();
+  ASSERT_OK(signer_->open(""));
+  const ledger::VerifierKey first = signer_->key();
+  tree_.grow(4);
+  ASSERT_OK(signer_->sign(tree_.request(0)));
+  // Only by an entry that is not written yet, and that the overlap covers.
+  EXPECT_THAT(signer_->change_key({.index = 3, .overlap_until = 9}),
+              HasCode(Code::kFailedPrecondition));
+  EXPECT_THAT(signer_->change_key({.index = 5, .overlap_until = 5}),
+              HasCode(Code::kFailedPrecondition));
+  ASSERT_OK(signer_->change_key({.index = 4, .overlap_until = 8}));
+  ASSERT_EQ(signer_->keys().keys.size(), 2U);
+  const ledger::VerifierKey second = signer_->key();
+  EXPECT_EQ(signer_->keys().keys.front(), first);
+  EXPECT_EQ(second.name, first.name);
+  // Its entry is not signed over yet: asked again, the same key.
+  ASSERT_OK(signer_->change_key({.index = 5, .overlap_until = 9}));
+  EXPECT_EQ(signer_->key(), second);
+  tree_.grow(4);
+  const auto head = signer_->sign(tree_.request(4, 4));
+  ASSERT_OK(head);
+  EXPECT_OK(ledger::open_checkpoint(*head, first));
+  EXPECT_OK(ledger::open_checkpoint(*head, second));
+  EXPECT_THAT(signer_->change_key({.index = 8, .overlap_until = 12}),
+              HasCode(Code::kFailedPrecondition));
+  EXPECT_THAT(signer_->drop_old_key(), HasCode(Code::kFailedPrecondition));
+  ASSERT_OK(signer_->confirm(8));
+
+  start();  // both keys are durable
+  ASSERT_OK(signer_->open(*head));
+  EXPECT_EQ(signer_->key(), second);
+  EXPECT_EQ(signer_->keys().change, (KeyChangeAt{.index = 5, .overlap_until = 9}));
+  tree_.grow(4);
+  const auto last = signer_->sign(tree_.request(8));
+  ASSERT_OK(last);
+  ASSERT_OK(signer_->drop_old_key());
+  EXPECT_EQ(signer_->keys().keys, std::vector<ledger::VerifierKey>{second});
+  tree_.grow(1);
+  const auto alone = signer_->sign(tree_.request(12));
+  ASSERT_OK(alone);
+  EXPECT_OK(ledger::open_checkpoint(*alone, second));
+  EXPECT_THAT(ledger::open_checkpoint(*alone, first), HasCode(Code::kNotFound));
+  EXPECT_THAT(signer_->drop_old_key(), HasCode(Code::kFailedPrecondition));
+}
+
+TEST_P(SignerTest, S7_ALogEndsOnlyWithItsLastHeadAndItsKeyIsGone) {
+  start();
+  ASSERT_OK(signer_->open(""));
+  const ledger::VerifierKey first = signer_->key();
+  tree_.grow(4);
+  const auto early = signer_->sign(tree_.request(0));
+  ASSERT_OK(early);
+  tree_.grow(4);
+  const auto last = signer_->sign(tree_.request(4));
+  ASSERT_OK(last);
+  ASSERT_OK(signer_->confirm(8));
+  EXPECT_THAT(signer_->replace_log(*early), HasCode(Code::kDataLoss));
+  EXPECT_EQ(signer_->key(), first);
+  ASSERT_OK(signer_->replace_log(*last));
+  EXPECT_NE(signer_->key().name, first.name);
+  // A history of the ended log is nobody's here.
+  EXPECT_THAT(signer_->open(*last), HasCode(Code::kDataLoss));
+  const ledger::VerifierKey second = signer_->key();
+  ASSERT_OK(signer_->replace_log(*last));  // asked again after a crash: done before
+  EXPECT_EQ(signer_->key(), second);
+  start();
+  ASSERT_OK(signer_->open(""));
+  EXPECT_EQ(signer_->key(), second);
+  EXPECT_EQ(ledger::log_origin(second.key), second.name);
+  Tree fresh;
+  fresh.grow(2);
+  EXPECT_OK(signer_->sign(fresh.request(0)));
+}
+
 TEST_P(SignerTest, TheSameHeadIsAnsweredWithTheSameNote) {
   start();
   ASSERT_OK(signer_->open(""));

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "ledger/note.h"
+#include "store/internal/field_files.h"
 #include "store/internal/key_wraps.h"
 #include "store/internal/open_store.h"
 #include "store/internal/receipt_parts.h"
@@ -27,10 +28,11 @@ const ledger::Stamp& stamp_of(const ledger::Entry& entry) {
 
 std::optional<ledger::ReceiptOpening> opening_of(const ledger::SealedRecord& record,
                                                  TranscriptKind kind,
-                                                 const Sensitive<Digest>& key) {
+                                                 const std::optional<Sensitive<Digest>>& key) {
+  if (!key) return std::nullopt;
   for (const ledger::SealedTranscript& transcript : record.transcripts) {
     if (transcript.name != to_string(kind)) continue;
-    ledger::ReceiptOpening opening{.key = key, .fields = {}};
+    ledger::ReceiptOpening opening{.key = *key, .fields = {}};
     for (const ledger::SealedField& field : transcript.fields) {
       opening.fields.push_back({.path = field.path, .value = field.commitment});
     }
@@ -62,7 +64,8 @@ Result<void> OpenStore::start(std::unique_ptr<Signer> signer, const KeyRing::Opt
   table_ = TRY(KeyTable::open(files, paths.key_table()));
   state_ = TRY(options_.state_in_memory ? StateDb::in_memory() : StateDb::open(paths));
   sealed_ = std::make_unique<SealedStore>(files, paths, clock_);
-  Recovered found = TRY(recover_log(files, paths, *signer, *table_, *sealed_, *state_));
+  Recovered found = TRY(recover(*signer));
+  TRY(plan_key_change(*signer, found));
   report_.new_log = found.size == 0;
   report_.previous_size = found.size;
   report_.published_size = found.position.published_size;
@@ -92,25 +95,28 @@ Result<void> OpenStore::begin_run(const Recovered& found) {
   if (found.size != 0) {
     const std::string first_text = TRY(ledger_->read(0));
     const ledger::Entry first = TRY(ledger::decode(first_text));
-    const auto* start = std::get_if<ledger::Start>(&first);
-    if (start == nullptr) return fail(Code::kDataLoss, "the log does not begin with a start entry");
-    log_id_ = start->log_id;
+    const auto* opening = std::get_if<ledger::Start>(&first);
+    if (opening == nullptr)
+      return fail(Code::kDataLoss, "the log does not begin with a start entry");
+    log_id_ = opening->log_id;
     const std::string last_text = TRY(ledger_->read(found.size - 1));
     const ledger::Entry last = TRY(ledger::decode(last_text));
     newest = stamp_of(last).time_us;
   }
   newest_us_ = now;
   const ledger::Stamp at{.time_us = now, .boot = boot_, .mono_us = 0};
+  ledger::Start start{.at = at,
+                      .log_id = log_id_,
+                      .machine_boot = machine_boot_id(),
+                      .mode = options_.mode,
+                      .version = options_.version,
+                      .log_key = key_change_ ? key_change_->old_key : ledger_->verifier_key(),
+                      .previous_size = found.size,
+                      .previous_root = found.root,
+                      .continues = {}};
+  if (found.size == 0) start.continues = TRY(continued_log());
   std::vector<Submission> batch;
-  batch.push_back({.entry = TRY(ledger::encode(ledger::Start{.at = at,
-                                                             .log_id = log_id_,
-                                                             .machine_boot = machine_boot_id(),
-                                                             .mode = options_.mode,
-                                                             .version = options_.version,
-                                                             .log_key = ledger_->verifier_key(),
-                                                             .previous_size = found.size,
-                                                             .previous_root = found.root,
-                                                             .continues = {}})),
+  batch.push_back({.entry = TRY(ledger::encode(start)),
                    .aux = {},
                    .priority = Priority::kReserved,
                    .mark = {}});
@@ -129,6 +135,13 @@ Result<void> OpenStore::begin_run(const Recovered& found) {
          .mark = {.step = ExchangeStep::kAbort, .exchange = open.exchange, .intent = index}});
   }
   report_.aborted = found.open.size();
+  if (key_change_) {  // its index was told to the signer: directly after the aborts
+    key_change_->at = at;
+    batch.push_back({.entry = TRY(ledger::encode(*key_change_)),
+                     .aux = {},
+                     .priority = Priority::kReserved,
+                     .mark = {}});
+  }
   if (newest - now > kClockToleranceUs) {
     report_.clock_stepped_back_us = newest - now;
     batch.push_back(
@@ -137,8 +150,9 @@ Result<void> OpenStore::begin_run(const Recovered& found) {
          .priority = Priority::kReserved,
          .mark = {}});
   }
-  report_.start_index = TRY(ledger_->commit_together(std::move(batch))).front().index;
-  return {};
+  const auto acknowledged = TRY(ledger_->commit_together(std::move(batch)));
+  report_.start_index = acknowledged.front().index;
+  return finish_changes(*acknowledged.front().head);
 }
 
 ledger::Stamp OpenStore::stamp() {
@@ -224,8 +238,10 @@ Result<std::string> OpenStore::receipt(const Id128& exchange) {
                         .outcome_index = row.end,
                         .intent = TRY(ledger_->read(row.intent)),
                         .outcome = TRY(ledger_->read(row.end)),
-                        .received = opening_of(*request, TranscriptKind::kReceived, openings.first),
-                        .released = opening_of(*answer, TranscriptKind::kReleased, openings.second),
+                        .received = opening_of(*request, TranscriptKind::kReceived,
+                                               client_opening(slot, openings.first)),
+                        .released = opening_of(*answer, TranscriptKind::kReleased,
+                                               client_opening(slot, openings.second)),
                         .nonce = std::nullopt});
 }
 

@@ -34,6 +34,8 @@ struct RecoveryReport {
   std::uint64_t erasures_redone = 0;
   std::optional<std::int64_t> clock_stepped_back_us;
   std::uint64_t start_index = 0;  // of this run's start entry
+  bool key_changed = false;       // by this start
+  std::string closed_log;         // the origin of the log that this start ended
 };
 
 struct ErasureRequest {
@@ -41,6 +43,12 @@ struct ErasureRequest {
   std::optional<std::string> caller;  // the subject's name, "key:<id>" or "uid:<n>"
   std::string reason;
   Subject actor;
+  // Not empty: only these fields of the exchange (docs/formats/transcript.md), in every transcript
+  // that has them.
+  std::vector<std::string> fields = {};
+  // What the exchange's first wrap holds, where its epoch's key is not in memory any more: an
+  // auditor brings it (auditor_secret()).
+  std::optional<Sensitive<Digest>> secret = std::nullopt;
 };
 struct ErasureReport {
   std::uint64_t index = 0;  // of the (last) erasure entry
@@ -48,6 +56,10 @@ struct ErasureReport {
   std::uint64_t destroyed = 0;           // wrapped roots and openings
   std::vector<std::string> unreachable;  // in words: backups, snapshots, clients' copies, ...
 };
+
+// So many entries that no crash between the change and the next starts can outlast them.
+inline constexpr std::uint64_t kMinKeyOverlap = 1'000;
+inline constexpr std::uint64_t kMaxKeyOverlap = 1'000'000'000;
 
 struct StoredExchange {
   ExchangeRow row;
@@ -89,6 +101,12 @@ class Store {
   [[nodiscard]] virtual Result<ErasureReport> erase(const ErasureRequest& request) = 0;
   // Removes sealed content older than this; keys of what remains are untouched. Gives the bytes.
   [[nodiscard]] virtual Result<std::uint64_t> retain_content(std::int64_t max_age_us) = 0;
+  // Has the next start change the log's key, with this many entries of overlap (at least
+  // kMinKeyOverlap), or end this log and begin one that names its last head (S7;
+  // docs/formats/log-key.md). Durable when they return. kFailedPrecondition: a change is under way.
+  [[nodiscard]] virtual Result<void> change_log_key(std::uint64_t overlap) = 0;
+  [[nodiscard]] virtual Result<void> close_log() = 0;
+  [[nodiscard]] virtual Result<void> withdraw_log_wishes() = 0;  // neither happens
   // How far the published folder reaches, for /status and /metrics.
   [[nodiscard]] virtual std::uint64_t published_size() const = 0;
   // A `stop` entry, then everything is committed, published and confirmed to the signer.

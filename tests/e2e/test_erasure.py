@@ -76,3 +76,43 @@ def test_erasing_nothing_says_so(tiny):
     tiny.run("erase", "--exchange", "0" * 32, "--reason", "none", "--yes", code=4)
     tiny.run("erase", "--reason", "none", "--yes", code=2)
     tiny.run("erase", "--caller", "nobody-of-this-name", "--reason", "x", "--yes", code=4)
+
+
+def test_S3_one_field_is_erased_and_the_rest_opens_still(own_tiny, tmp_path):
+    field = "messages/0/parts/0/text"
+    with own_tiny as server:
+        add_auditor(server)
+        body = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": SECRET}], "max_tokens": 4})
+        reply = server.post("/v1/chat/completions", body.encode())
+        exchange = reply.headers.get("candor-exchange")
+        if reply.status != 200:  # the tiny model has no chat template: a prompt then
+            field, body = "prompts/0", json.dumps({"model": "tiny", "prompt": SECRET, "max_tokens": 4})
+            reply = server.post("/v1/completions", body.encode())
+            exchange = reply.headers["candor-exchange"]
+        kept = Kept(server, tmp_path, body, reply.body)
+        server.run("erase", "--exchange", exchange, "--field", "no/such/field", "--reason", "x", "--yes", code=4)
+        done = server.run("erase", "--exchange", exchange, "--field", field, "--reason", "a name", "--yes")
+        assert "1 field(s)" in done.stdout
+        opened = server.run("ledger", "open", "--exchange", exchange)
+        assert SECRET not in opened.stdout and f"{field}: (erased or not kept)" in opened.stdout
+        assert "model: tiny" in opened.stdout and "answer.released" in opened.stdout
+        assert "each text is the one that the log commits to" in opened.stderr
+        erasure = [e for e in server.entries() if e["type"] == "erasure"][-1]
+        assert erasure["scope"] == "field" and erasure["fields"] == [field]
+        receipt = tmp_path / "again.tlog-proof"
+        receipt.write_text(server.run("receipt", exchange).stdout)
+        answer_only = server.verify("receipt", receipt, "--response", kept.response, "--log-key", kept.key)
+        assert answer_only[0] == 0 and "this is the answer that was logged" in answer_only[1]
+        kept.assert_verifies()  # what the client kept is out of reach
+        assert server.verify_log()[0] == 0
+    with own_tiny as server:  # and after a restart; a field of that older epoch needs the auditor's key
+        assert SECRET not in server.run("ledger", "open", "--exchange", exchange).stdout
+        more = ("erase", "--exchange", exchange, "--field", "choices/0/content", "--reason", "more", "--yes")
+        assert "auditor" in server.run(*more, code=3).stderr
+        server.run(*more, "--auditor-key", server.home / ".config/candor/auditor.key")
+        opened = server.run("ledger", "open", "--exchange", exchange).stdout
+        assert opened.count("choices/0/content: (erased or not kept)") == 2 and "choices/0/finish: " in opened
+        server.run("erase", "--exchange", exchange, "--reason", "all of it", "--yes")
+        server.run("ledger", "open", "--exchange", exchange, code=3)
+        assert not list((server.data / "sealed" / "fields").iterdir())
+        assert server.verify_log()[0] == 0

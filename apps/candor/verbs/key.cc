@@ -1,4 +1,4 @@
-// candor key create|list|revoke|log|auditor.
+// candor key create|list|revoke|log|rotate|auditor.
 #include <cstdlib>
 
 #include <sys/stat.h>
@@ -65,9 +65,10 @@ std::string log_hint(std::string_view key) {
 
 // Registers the public half; says in words where.
 Result<std::string> register_auditor(const Context& context, const std::string& public_half,
-                                     const std::string& label) {
+                                     const std::string& label, const std::string& reason) {
   json::Object body;
   body["public_key"] = public_half;
+  if (!reason.empty()) body["reason"] = reason;
   body["label"] = label;
   const auto reply = admin_call(context, "POST", "/v1/auditors", body);
   if (reply) return "registered with the running server, entry " + text_of(*reply, "index");
@@ -92,6 +93,7 @@ int run_key_create(const Context& context, const KeyOptions& options) {
   const Output& out = context.out();
   json::Object body;
   body["name"] = options.name;
+  if (!options.reason.empty()) body["reason"] = options.reason;
   if (!options.expires.empty()) {
     const auto time = expiry(options.expires);
     if (!time) return report(out, time.error());
@@ -178,6 +180,25 @@ int run_key_log(const Context& context) {
   return kExitDone;
 }
 
+int run_key_rotate(const Context& context, const KeyOptions& options) {
+  const Output& out = context.out();
+  json::Object body;
+  body["reason"] = options.reason;
+  body["overlap"] = options.overlap;
+  const auto reply = admin_call(context, "POST", "/v1/log/rotate", body);
+  if (!reply) return report(out, reply.error());
+  if (out.json()) {
+    out.document(*reply);
+  } else {
+    out.line("entry " + text_of(*reply, "index") + ": the next start changes the log's key");
+    out.note(
+        "stop the server and start it again; then hand the new key ('candor key log') to "
+        "whoever verifies: the older key signs too for " +
+        std::to_string(options.overlap) + " more entries");
+  }
+  return kExitDone;
+}
+
 int run_key_auditor(const Context& context, const KeyOptions& options) {
   const Output& out = context.out();
   const std::filesystem::path file =
@@ -208,7 +229,7 @@ int run_key_auditor(const Context& context, const KeyOptions& options) {
   }
   const std::string public_half = store::format_auditor_public(pair);
   const std::string label = options.label.empty() ? "auditor" : options.label;
-  const auto where = register_auditor(context, public_half, label);
+  const auto where = register_auditor(context, public_half, label, options.reason);
   if (!where) return report(out, where.error());
   if (out.json()) {
     json::Object object;

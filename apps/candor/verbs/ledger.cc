@@ -1,4 +1,4 @@
-// candor ledger show|tail|verify|export.
+// candor ledger show|tail|verify|export|close.
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -239,6 +239,14 @@ int run_ledger_export(const Context& context, const LedgerOptions& options) {
       progress.advance(1);
     }
   }
+  for (const std::uint64_t index : log->handovers()) {  // heads over changes of the log's key
+    const auto note = log->handover(index);
+    if (!note) return report(out, note.error());
+    if (auto done = write_text_file(target / "handover" / std::to_string(index), *note, 0644);
+        !done) {
+      return report(out, done.error());
+    }
+  }
   if (auto done = write_text_file(target / "checkpoint", log->checkpoint_text(), 0644); !done) {
     return report(out, done.error());
   }
@@ -254,6 +262,25 @@ int run_ledger_export(const Context& context, const LedgerOptions& options) {
              " to " + target.string() + " (tiles and checkpoint; no keys, no content)");
     out.line(out.style().faint("check it anywhere: candor-verify log " + target.string() +
                                " --log-key \"$(candor key log)\""));
+  }
+  return kExitDone;
+}
+
+int run_ledger_close(const Context& context, const LedgerOptions& options) {
+  const Output& out = context.out();
+  json::Object body;
+  body["reason"] = options.reason;
+  const auto reply = admin_call(context, "POST", "/v1/log/close", body);
+  if (!reply) return report(out, reply.error());
+  if (out.json()) {
+    out.document(*reply);
+  } else {
+    out.line("entry " + text_of(*reply, "index") + ": the next start ends this log");
+    out.note(
+        "stop the server and start it again: the log is then moved to " +
+        (context.data_dir() / "closed").string() +
+        ", its signing key is destroyed, and a new log begins that names its last head. Hand the "
+        "new key ('candor key log') to whoever verifies");
   }
   return kExitDone;
 }

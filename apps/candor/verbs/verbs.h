@@ -33,11 +33,14 @@ struct LedgerOptions {
   bool offline = false;
   std::vector<std::string> arguments;  // verify: passed on to candor-verify
   std::string auditor_key, sealed;     // open
+  std::string log, log_key, pin;       // open: what the content is held against
+  std::string reason;                  // close
 };
 [[nodiscard]] int run_ledger_show(const Context& context, const LedgerOptions& options);
 [[nodiscard]] int run_ledger_tail(const Context& context, const LedgerOptions& options);
 [[nodiscard]] int run_ledger_verify(const Context& context, const LedgerOptions& options);
 [[nodiscard]] int run_ledger_export(const Context& context, const LedgerOptions& options);
+[[nodiscard]] int run_ledger_close(const Context& context, const LedgerOptions& options);
 [[nodiscard]] int run_ledger_open(const Context& context, const LedgerOptions& options);
 
 struct ReceiptOptions {
@@ -46,7 +49,8 @@ struct ReceiptOptions {
 [[nodiscard]] int run_receipt(const Context& context, const ReceiptOptions& options);
 
 struct EraseOptions {
-  std::string exchange, caller, reason;
+  std::string exchange, caller, reason, auditor_key;
+  std::vector<std::string> fields;
   bool yes = false;
 };
 [[nodiscard]] int run_erase(const Context& context, const EraseOptions& options);
@@ -54,16 +58,18 @@ struct EraseOptions {
 struct KeyOptions {
   std::string name, expires, id, reason, out, label;
   std::vector<std::string> models;
+  std::uint64_t overlap = 100'000;  // rotate
 };
 [[nodiscard]] int run_key_create(const Context& context, const KeyOptions& options);
 [[nodiscard]] int run_key_list(const Context& context);
 [[nodiscard]] int run_key_revoke(const Context& context, const KeyOptions& options);
 [[nodiscard]] int run_key_log(const Context& context);
+[[nodiscard]] int run_key_rotate(const Context& context, const KeyOptions& options);
 [[nodiscard]] int run_key_auditor(const Context& context, const KeyOptions& options);
 
 [[nodiscard]] int run_doctor(const Context& context);
 [[nodiscard]] int run_stop(const Context& context, const std::string& reason);
-[[nodiscard]] int run_reload(const Context& context);
+[[nodiscard]] int run_reload(const Context& context, const std::string& reason);
 [[nodiscard]] int run_version(bool json);
 
 }  // namespace candor::cli

@@ -42,8 +42,10 @@ int run_stop(const Context& context, const std::string& reason) {
   return kExitDone;
 }
 
-int run_reload(const Context& context) {
-  const auto reply = admin_call(context, "POST", "/v1/reload");
+int run_reload(const Context& context, const std::string& reason) {
+  json::Object body;
+  if (!reason.empty()) body["reason"] = reason;
+  const auto reply = admin_call(context, "POST", "/v1/reload", body);
   const Output& out = context.out();
   if (!reply) return report(out, reply.error());
   if (out.json()) {

@@ -111,3 +111,11 @@ for name, fields in ENTRIES.items():
     (here / f"{name}.json").write_text(text)
     lines.append(f"{name} {hashlib.sha256(bytes(1) + text.encode()).hexdigest()}\n")
 (here / "entries.txt").write_text("".join(lines))
+
+# What a type may hold besides, in a file of its own.
+MORE = {"erasure-field": ("erasure", {"act": ident(9), "actor": "ffeeddccbbaa99887766554433221100", "caller": "",
+                                      "exchanges": [ident(4)], "fields": ["messages/0/parts/0/text", "nonce"],
+                                      "reason": digest("reason"), "scope": "field"})}
+for name, (kind, fields) in MORE.items():
+    text = json.dumps({"at": AT, "type": kind, "v": 1, **fields}, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    (here / f"{name}.json").write_text(text)

@@ -23,6 +23,11 @@ struct PendingErasure {
   std::vector<Id128> exchanges;
   std::optional<Id128> subject;
   std::vector<std::string> entries;  // as they were to be appended
+  struct Rewrite {                   // of single fields: what becomes of the exchange's slot
+    std::uint64_t slot = 0;
+    Bytes bytes;
+  };
+  std::optional<Rewrite> rewrite;
 };
 
 class OpenStore final : public Store {
@@ -46,9 +51,18 @@ class OpenStore final : public Store {
   Result<ErasureReport> erase(const ErasureRequest& request) override;
   Result<std::uint64_t> retain_content(std::int64_t max_age_us) override;
   std::uint64_t published_size() const override { return ledger_->published_size(); }
+  Result<void> change_log_key(std::uint64_t overlap) override;
+  Result<void> close_log() override;
+  Result<void> withdraw_log_wishes() override;
   Result<void> close(std::string_view reason) override;
 
  private:
+  // log_change.cc
+  [[nodiscard]] Result<Recovered> recover(Signer& signer);
+  [[nodiscard]] Result<void> end_log(Signer& signer);
+  [[nodiscard]] Result<void> plan_key_change(Signer& signer, const Recovered& found);
+  [[nodiscard]] Result<void> finish_changes(const SignedHead& head);
+  [[nodiscard]] Result<std::optional<ledger::ClosedLog>> continued_log();
   [[nodiscard]] Result<void> begin_run(const Recovered& found);
   [[nodiscard]] Result<ExchangeRow> find_row(const Id128& exchange);
   [[nodiscard]] Result<std::optional<ledger::SealedRecord>> sealed_half(const ExchangeRow& row,
@@ -58,6 +72,13 @@ class OpenStore final : public Store {
   [[nodiscard]] Result<std::uint64_t> destroy(const PendingErasure& erasure,
                                               std::vector<std::string>& unreachable);
   [[nodiscard]] Result<std::vector<Id128>> exchanges_of(const Subject& subject);
+  // erase_fields.cc
+  [[nodiscard]] Result<PendingErasure::Rewrite> plan_field_erasure(const ExchangeRow& row,
+                                                                   const ErasureRequest& request);
+  [[nodiscard]] Result<Sensitive<Digest>> secret_of(const ledger::KeySlot& slot,
+                                                    const ErasureRequest& request);
+  [[nodiscard]] Result<std::uint64_t> rewrite_slot(const PendingErasure& erasure);
+  [[nodiscard]] Result<bool> has_keys(const Id128& exchange);
   [[nodiscard]] Result<bool> has_entry(const PendingErasure& erasure);
 
   DataFolder folder_;
@@ -73,7 +94,10 @@ class OpenStore final : public Store {
   Id128 boot_{}, log_id_{};
   std::int64_t start_mono_us_ = 0;
   std::atomic<std::int64_t> newest_us_{0};
-  std::mutex erase_mutex_;  // one erasure at a time
+  std::mutex erase_mutex_;                       // one erasure at a time
+  std::optional<ledger::KeyChange> key_change_;  // of this start
+  std::optional<std::uint64_t> handover_of_;     // the change whose doubly signed head to keep
+  std::uint64_t key_overlap_until_ = 0;          // of the last change; 0: none is known
 };
 
 }  // namespace candor::store

@@ -34,7 +34,9 @@ struct Recovered {
   std::uint64_t torn_bytes = 0;
 };
 
-// The signer is told the last head and gives the log's key.
+// The signer is told the last head and gives the log's keys. A head counts when one of them has
+// signed it, or a key that the journal's own key_change entries lead from to one of them; who
+// demands more is candor-verify.
 [[nodiscard]] Result<Recovered> recover_log(FileSystem& files, const DataPaths& paths,
                                             Signer& signer, KeyTable& table, SealedStore& sealed,
                                             StateDb& state);
