@@ -114,6 +114,7 @@ constexpr AnswerField kResponses[] = {
     {"parallel_tool_calls", kRequest, "or what is so when it is absent"},
     {"tool_choice", kRequest, ""},
     {"tool_choice.*", kRequest, ""},
+    {"tools", kRequest, "empty when there are none"},
     {"tools[].*", kRequest, ""},
     {"output[].id", kMonitor, kIds},
     {"output[].type", kMonitor, "reasoning, message or function_call"},
