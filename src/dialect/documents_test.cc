@@ -154,7 +154,7 @@ std::set<std::string> written(Api api) {
     if (api == Api::kOpenAiResponses) {
       auto request = dialect_of(api).parse_request(
           api,
-          variant % 4 == 0
+          variant % 4 < 2
               ? R"({"model":"m","input":"x"})"
               : R"({"model":"m","input":"x","tool_choice":{"type":"function","name":"f"},"tools":[
                     {"type":"function","name":"f","parameters":{"type":"object","properties":{}}}]})",

@@ -40,7 +40,7 @@ std::expected<std::vector<float>, EngineError> vector_of(const json::Value& valu
       return bad(Kind::kMalformed);
     }
     if (!(std::abs(number) < 1e30)) return bad(Kind::kMalformed);
-    out.push_back(static_cast<float>(number));
+    out.push_back(static_cast<float>(number) + 0.0F);  // no -0: some libraries write it as 0
   }
   return out;
 }

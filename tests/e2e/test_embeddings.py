@@ -7,7 +7,7 @@ import pytest
 
 from clients import openai_client
 from conftest import need
-from server import SMOL, Candor, Kept
+from server import QUESTION, SMOL, Candor, Kept
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_B1_openai_gets_vectors_in_both_encodings_and_they_verify(embedding, tmp
 def test_B1_the_same_process_answers_chats(embedding):
     client, _ = openai_client(embedding)
     answer = client.chat.completions.create(model="smollm2", temperature=0, max_tokens=40,
-                                            messages=[{"role": "user", "content": "What is the capital of France?"}])
+                                            messages=[{"role": "user", "content": QUESTION}])
     assert "Paris" in answer.choices[0].message.content
 
 

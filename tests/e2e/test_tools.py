@@ -205,3 +205,15 @@ def test_B2_anthropic_refusals_have_its_shape(smol):
     with pytest.raises(anthropic.BadRequestError) as refused:
         client.messages.create(**A_ASK | {"tools": [{"type": "bash_20250124", "name": "bash"}]})
     assert "runs no tools itself" in str(refused.value)
+
+
+def test_S8_no_route_of_the_engine_is_a_route_here(smol):
+    for method, path in [("GET", p) for p in ("/props", "/slots", "/lora-adapters", "/models", "/v1/health", "/tools", "/v1/stream",
+                                              "/models/sse", "/cors-proxy")] + \
+                        [("POST", p) for p in ("/completion", "/completions", "/chat/completions", "/v1/chat/completions/control", "/responses",
+                                               "/v1/audio/transcriptions", "/infill", "/embedding", "/embeddings", "/rerank", "/v1/rerank",
+                                               "/tokenize", "/detokenize", "/apply-template", "/lora-adapters", "/slots/0", "/props",
+                                               "/v1/chat/completions/input_tokens", "/v1/responses/input_tokens", "/models/load",
+                                               "/v1/streams/lookup", "/tools", "/api/pull", "/api/create", "/api/delete", "/api/blobs/x")]:
+        reply = smol.post(path, {"model": "smollm2"}) if method == "POST" else smol.http("GET", path)
+        assert reply.status == 404, (method, path, reply.status)
