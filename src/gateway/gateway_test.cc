@@ -278,7 +278,7 @@ TEST_F(GatewayTest, ErrorsSayWhatToDoInTheDialectsShape) {
   for (const Case& c :
        {Case{kChat, R"({"model":"absent","messages":[{"role":"user","content":"x"}]})", "404",
              "/v1/models"},
-        Case{kChat, "{", "400", "error"}, Case{"/v1/nothing", "{}", "404", "/v1/chat"},
+        Case{kChat, "{", "400", "error"}, Case{"/v1/nothing", "{}", "404", "/v1/models"},
         Case{"/v1/messages", R"({"model":"m"})", "400", "\"type\":\"error\""}}) {
     const Client client(api());
     client.post(c.path, c.body);
