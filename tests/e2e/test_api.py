@@ -80,7 +80,7 @@ def test_models_are_listed_with_their_digest_once_measured(tiny):
 
 
 BAD = [({"model": "nobody"}, 404, "model"), ({"temperature": 9}, 400, "temperature"), ({"max_tokens": -1}, 400, "max_tokens"),
-       ({"n": 2}, 400, "n"), ({"tools": [{"type": "function"}]}, 400, "tools"), ({"stop": ["x"] * 17}, 400, "stop"),
+       ({"n": 500}, 400, "n"), ({"tools": [{"type": "function"}]}, 400, "tools"), ({"stop": ["x"] * 17}, 400, "stop"),
        ({"seed": -1}, 400, "seed"), ({"messages": "hello"}, 400, "messages"), ({"messages": []}, 400, "messages")]
 
 
