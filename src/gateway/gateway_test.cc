@@ -191,6 +191,16 @@ TEST_F(GatewayTest, AnEngineThatFailsGivesTheDialectsErrorAndAnOutcome) {
   EXPECT_EQ(ledger_.submitted_of<ledger::Outcome>().size(), 2U);
 }
 
+TEST_F(GatewayTest, S8_DroppedFieldsAreNamedAlsoWhereAStreamHasNoText) {
+  upstream_.pieces = {chunk("{}", "\"stop\""), "[DONE]"};
+  const Client client(api());
+  client.post(kChat, R"({"model":"m","messages":[{"role":"user","content":"x"}],"stream":true,)"
+                     R"("no_such_field":1})");
+  const std::string reply = client.read_all();
+  EXPECT_TRUE(reply.starts_with("HTTP/1.1 200 ")) << reply;
+  EXPECT_NE(reply.find("candor-dropped-fields: no_such_field"), std::string::npos) << reply;
+}
+
 TEST_F(GatewayTest, AStreamThatBreaksOffEndsWithAnErrorAndWithoutAReceipt) {
   answer_streamed();
   upstream_.pieces.resize(3);

@@ -118,13 +118,7 @@ class ReleaseStage final : public Stage {
     if (out.empty()) co_return Verdict::kContinue;
     if (s.first_release_us == 0) {
       s.first_release_us = s.progress_us = s.services.clock.mono_us();
-      http::Headers headers{{"content-type", s.writer->content_type()},
-                            {"cache-control", "no-store"},
-                            {"candor-exchange", s.exchange_hex}};
-      if (s.received.dropped_count > 0) {
-        headers.add("candor-dropped-fields", dialect::dropped_fields_header(s.received));
-      }
-      if (!s.call.start(200, headers)) co_return Verdict::kStop;
+      if (!s.call.start(200, s.answer_headers())) co_return Verdict::kStop;
     }
     if (!co_await s.call.write(std::move(out))) {
       s.client_gone = true;
@@ -139,10 +133,7 @@ class ReleaseStage final : public Stage {
     if (!s.writer && !co_await open_writer(s)) co_return Verdict::kStop;
     if (s.received.stream && !s.call.started()) {
       // An answer without a single piece still begins like a stream.
-      http::Headers headers{{"content-type", s.writer->content_type()},
-                            {"cache-control", "no-store"},
-                            {"candor-exchange", s.exchange_hex}};
-      if (!s.call.start(200, headers)) co_return Verdict::kStop;
+      if (!s.call.start(200, s.answer_headers())) co_return Verdict::kStop;
     }
     co_return Verdict::kContinue;
   }

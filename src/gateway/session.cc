@@ -162,6 +162,16 @@ Task<void> Session::run(const Pipeline& pipeline) {
   --services.metrics.inflight;
 }
 
+http::Headers Session::answer_headers() const {
+  http::Headers headers{{"content-type", writer->content_type()},
+                        {"cache-control", "no-store"},
+                        {"candor-exchange", exchange_hex}};
+  if (received.dropped_count > 0) {
+    headers.add("candor-dropped-fields", dialect::dropped_fields_header(received));
+  }
+  return headers;
+}
+
 Task<void> Session::answer_whole() {
   std::string out;
   writer->finish({.exchange = exchange_hex,
@@ -175,11 +185,7 @@ Task<void> Session::answer_whole() {
     sent = co_await call.finish(std::move(out));
   } else {
     http::Reply reply;
-    reply.headers.add("content-type", writer->content_type());
-    reply.headers.add("candor-exchange", exchange_hex);
-    if (received.dropped_count > 0) {
-      reply.headers.add("candor-dropped-fields", dialect::dropped_fields_header(received));
-    }
+    reply.headers = answer_headers();
     reply.body = std::move(out);
     sent = co_await call.reply(std::move(reply));
   }

@@ -42,6 +42,8 @@ class Session {
   [[nodiscard]] std::string_view abort_reason() const noexcept { return abort_reason_; }
   // Refuses if the client left or the server stops; true if so. Stages ask after each wait.
   [[nodiscard]] bool stopped();
+  // Of an answer that began well; `writer` stands.
+  [[nodiscard]] http::Headers answer_headers() const;
   [[nodiscard]] std::int64_t elapsed_us() const;  // since the request was read
 
   // --- state of the exchange; each says which stage sets it ---
