@@ -60,7 +60,10 @@ Result<std::unique_ptr<Signer>> start_signer_process(const SignerProcessOptions&
     return fail(Code::kUnavailable, "the signer's process could not be made");
   }
   if (pid == 0) {
-    // Only async-signal-safe calls. dup2 onto itself would keep close-on-exec.
+    // Only async-signal-safe calls. A session of its own, so that Ctrl-C at the terminal, which
+    // signals the whole group, ends the monitor and not the signer its last entries need.
+    (void)::setsid();
+    // dup2 onto itself would keep close-on-exec.
     if (pair[1] == kSocketInChild) {
       if (::fcntl(kSocketInChild, F_SETFD, 0) != 0) ::_exit(127);
     } else if (::dup2(pair[1], kSocketInChild) < 0) {
