@@ -549,7 +549,7 @@ Compiled Checker::run(Ast ast) {
   const TypeId type = substituted(node(program_.ast_.root));
   program_.type_ = types_[type].kind;
   program_.type_text_ = env_.type_text(types_, type);
-  if (options_.result && program_.type_ != *options_.result) {
+  if (options_.result && program_.type_ != *options_.result && problems_.empty()) {
     report(Problem::What::kType, program_.ast_.nodes[program_.ast_.root],
            fmt::format("the whole must be {}, and is {}",
                        env_.type_text(types_, simple(*options_.result)), program_.type_text_));

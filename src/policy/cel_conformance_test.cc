@@ -1,5 +1,5 @@
-// The Common Expression Language against google/cel-spec's own cases (C18), in the JSON lines of the
-// shared data's vectors/cel-spec, or of whatever folder CANDOR_DATA has there. Prints how many
+// The Common Expression Language against google/cel-spec's own cases (C18), in the JSON lines of
+// the shared data's vectors/cel-spec, or of whatever folder CANDOR_DATA has there. Prints how many
 // passed, and each exclusion with its reason; nothing inside the documented subset may fail.
 #include <cmath>
 #include <cstdlib>
@@ -113,8 +113,9 @@ cel::TypeId type_of(const json::Object& object, cel::Environment& env) {
   const auto& [key, inner] = *object.begin();
   const std::string kind(key.data(), key.size());
   static const std::map<std::string, TypeKind> kSimple{
-      {"BOOL", TypeKind::kBool},     {"INT64", TypeKind::kInt},      {"UINT64", TypeKind::kUint},
-      {"DOUBLE", TypeKind::kDouble}, {"STRING", TypeKind::kString}, {"BYTES", TypeKind::kBytes},
+      {"BOOL", TypeKind::kBool},           {"INT64", TypeKind::kInt},
+      {"UINT64", TypeKind::kUint},         {"DOUBLE", TypeKind::kDouble},
+      {"STRING", TypeKind::kString},       {"BYTES", TypeKind::kBytes},
       {"TIMESTAMP", TypeKind::kTimestamp}, {"DURATION", TypeKind::kDuration}};
   if (kind == "dyn" || (kind == "wellKnown" && inner.is_string() && inner.get_string() == "ANY")) {
     return cel::Types::simple(TypeKind::kDyn);
@@ -170,8 +171,8 @@ class Case {
   // Empty: it holds. Throws Excluded.
   std::string failure() {
     static const std::set<std::string> kKnown{
-        "section", "name", "description", "expr",      "bindings",  "typeEnv",      "value",
-        "file",    "evalError", "disableCheck", "container", "anyEvalErrors"};
+        "section", "name", "description", "expr",         "bindings",  "typeEnv",
+        "value",   "file", "evalError",   "disableCheck", "container", "anyEvalErrors"};
     for (const auto& [key, unused] : case_) {
       if (!kKnown.contains(std::string(key.data(), key.size()))) {
         throw Excluded{fmt::format("the case needs {}", std::string_view(key.data(), key.size()))};
@@ -193,7 +194,8 @@ class Case {
       return outcome.value.is_error() ? "" : "an error is wanted, not " + to_text(outcome.value);
     }
     const json::Value* value = json::find(case_, "value");
-    const Value wanted = value == nullptr ? Value::boolean(true) : value_of(value->get_object(), arena);
+    const Value wanted =
+        value == nullptr ? Value::boolean(true) : value_of(value->get_object(), arena);
     if (identical(outcome.value, wanted)) return {};
     return fmt::format("{} is wanted, not {}", to_text(wanted), to_text(outcome.value));
   }
@@ -291,10 +293,11 @@ Tally run_folder(const fs::path& folder) {
 
 TEST(CelConformanceTest, C18_NothingOfTheSpecificationsCasesInsideTheSubsetFails) {
   const char* set = std::getenv("CANDOR_DATA");
-  const fs::path data = set != nullptr ? fs::path(set)
-                                       : fs::path(CANDOR_SOURCE_DIR) / ".." / "shared" / "data";
+  const fs::path data =
+      set != nullptr ? fs::path(set) : fs::path(CANDOR_SOURCE_DIR) / ".." / "shared" / "data";
   const fs::path folder = data / "vectors" / "cel-spec";
-  if (!fs::exists(folder)) GTEST_SKIP() << folder << " is absent (CANDOR_DATA names its data folder)";
+  if (!fs::exists(folder))
+    GTEST_SKIP() << folder << " is absent (CANDOR_DATA names its data folder)";
   const Tally tally = run_folder(folder);
   EXPECT_GT(tally.passed, 0U);
   EXPECT_TRUE(tally.failed.empty());

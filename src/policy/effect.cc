@@ -7,8 +7,9 @@ namespace candor::policy {
 namespace {
 
 constexpr std::array<std::string_view, kEffects> kNames{
-    "deny",         "require approval", "require justification", "route", "redact",
-    "pseudonymise", "require marking",  "warn",                  "allow"};
+    "deny",   "require approval", "require justification", "route",
+    "redact", "pseudonymise",     "require marking",       "warn",
+    "allow"};
 
 }  // namespace
 
