@@ -5,6 +5,7 @@ go 1.24
 require (
 	github.com/google/cel-go v0.26.1
 	github.com/open-policy-agent/opa v1.0.0
+	google.golang.org/protobuf v1.35.2
 )
 
 require (
@@ -44,7 +45,6 @@ require (
 	golang.org/x/sys v0.28.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20241209162323-e6fa225c2576 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20241209162323-e6fa225c2576 // indirect
-	google.golang.org/protobuf v1.35.2 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	sigs.k8s.io/yaml v1.4.0 // indirect
 )

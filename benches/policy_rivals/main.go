@@ -2,6 +2,7 @@
 // process, prepared once. Prints one JSON object: microseconds for each decision, and what fired.
 //
 // usage: policy_rivals cel|opa INPUT.json ROUNDS
+//        policy_rivals answers EXPRESSIONS.txt    cel-go's answer to each line, as test cases of src/policy/testdata/cel
 //
 // INPUT: {"rules": [{"id", "when"}], "rego": "...", "facts": [{...}]}
 package main
@@ -19,6 +20,7 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"google.golang.org/protobuf/encoding/protojson"
 )
 
 type input struct {
@@ -112,7 +114,41 @@ func opaDecider(in input) func(int) []string {
 	}
 }
 
+func answers(name string) {
+	text, err := os.ReadFile(name)
+	check(err)
+	env, err := cel.NewEnv(cel.CrossTypeNumericComparisons(true))
+	check(err)
+	for i, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		one := map[string]any{"section": "own", "name": fmt.Sprint(i + 1), "expr": line}
+		checked, issues := env.Compile(line)
+		if issues.Err() != nil {
+			fmt.Fprintln(os.Stderr, line, issues.Err())
+			continue
+		}
+		program, err := env.Program(checked)
+		check(err)
+		value, _, err := program.Eval(map[string]any{})
+		if err != nil {
+			one["evalError"] = map[string]any{"errors": []any{map[string]any{"message": err.Error()}}}
+		} else {
+			proto, err := cel.ValueAsAlphaProto(value)
+			check(err)
+			encoded, err := protojson.Marshal(proto)
+			check(err)
+			one["value"] = json.RawMessage(encoded)
+		}
+		encoded, err := json.Marshal(one)
+		check(err)
+		fmt.Println(string(encoded))
+	}
+}
+
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "answers" {
+		answers(os.Args[2])
+		return
+	}
 	if len(os.Args) != 4 {
 		fmt.Fprintln(os.Stderr, "usage: policy_rivals cel|opa INPUT.json ROUNDS")
 		os.Exit(2)

@@ -36,11 +36,10 @@ TEST(PolicyCheckTest, C10_ATypeErrorHasItsPlaceAndACaret) {
 }
 
 TEST(PolicyCheckTest, C10_AnUnknownNameSuggestsTheNearest) {
-  EXPECT_EQ(
-      only(rule("a", "warn", "request.dialekt == 'openai.chat'"), "unknown_name"),
-      "test.toml:7:9: error: rule a: Request has no field dialekt; did you mean dialect?\n"
-      "    request.dialekt == 'openai.chat'\n"
-      "            ^~~~~~~");
+  EXPECT_EQ(only(rule("a", "warn", "request.dialekt == 'openai.chat'"), "unknown_name"),
+            "test.toml:7:9: error: rule a: Request has no field dialekt; did you mean dialect?\n"
+            "    request.dialekt == 'openai.chat'\n"
+            "            ^~~~~~~");
   EXPECT_THAT(only(rule("a", "warn", "caler.team == 'hr'"), "unknown_name"),
               HasSubstr("did you mean caller?"));
   EXPECT_THAT(only(rule("a", "warn", "caller.team.startWith('h')"), "unknown_function"),

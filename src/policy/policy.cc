@@ -9,6 +9,7 @@
 #include "crypto/hash.h"
 #include "policy/conjuncts.h"
 #include "policy/internal/compile_rule.h"
+#include "policy/internal/flat_comparison.h"
 #include "policy/internal/index.h"
 
 namespace candor::policy {
@@ -19,11 +20,14 @@ enum class Truth : std::uint8_t { kUnknown, kTrue, kFalse, kError };
 struct Part {
   Truth truth = Truth::kUnknown;
   cel::Fault fault = cel::Fault::kNoOverload;
+  std::uint32_t decision = 0;  // in which it was evaluated
   std::uint64_t cost = 0;
 };
 
+constexpr std::uint64_t kFlatCost = 3;  // of a comparison: itself and its two sides
+
 Part part_of(const cel::Outcome& outcome) {
-  Part out{Truth::kError, cel::Fault::kNoOverload, outcome.cost};
+  Part out{Truth::kError, cel::Fault::kNoOverload, 0, outcome.cost};
   if (outcome.value.is(cel::Kind::kBool)) {
     out.truth = outcome.value.truth ? Truth::kTrue : Truth::kFalse;
   } else if (outcome.value.is_error()) {
@@ -56,6 +60,7 @@ struct Policy::CompiledRule {
 struct Policy::Compiled {
   std::vector<CompiledRule> rules;
   std::vector<cel::Program> parts;
+  std::vector<std::optional<FlatComparison>> flat;  // of the parts
   Index index;
 };
 
@@ -70,7 +75,9 @@ struct Policy::Scratch::State {
   std::vector<Part> parts;
   std::vector<std::uint8_t> marks;
   std::vector<std::uint32_t> candidates;
+  std::vector<Verdict> verdicts;
   std::span<cel::Value> slots;
+  std::uint32_t decision = 0;  // how many there were, so that parts need not be reset
   std::uint64_t cost = 0;
 };
 
@@ -150,6 +157,12 @@ std::expected<Policy, std::vector<Finding>> Policy::compile(std::vector<RuleFile
       made.rules.push_back(std::move(one));
     }
   }
+  made.flat.reserve(made.parts.size());
+  for (const cel::Program& program : made.parts) made.flat.push_back(FlatComparison::of(program));
+  for (CompiledRule& rule : made.rules) {  // the cheap ones first
+    std::ranges::sort(rule.parts, {},
+                      [&](std::uint32_t id) { return std::pair(!made.flat[id].has_value(), id); });
+  }
   if (!findings.empty()) return std::unexpected(std::move(findings));
   made.index.build(needs, on_findings);
   out.digest_ = crypto::sha256(as_bytes(canonical_form(out.files_)));
@@ -158,16 +171,21 @@ std::expected<Policy, std::vector<Finding>> Policy::compile(std::vector<RuleFile
 
 Policy::Verdict Policy::judge(std::uint32_t rule, Scratch::State& state) const {
   const CompiledRule& compiled = compiled_->rules[rule];
-  Verdict out{rule, {Truth::kTrue, cel::Fault::kNoOverload, 0}, {}};
+  Verdict out{rule, {Truth::kTrue}, {}};
   const auto fails = [&](cel::Fault fault) {
     out.part.truth = Truth::kError;
     out.part.fault = fault;
   };
   for (const std::uint32_t id : compiled.parts) {
     Part& part = state.parts[id];
-    if (part.truth == Truth::kUnknown) {
-      part = part_of(
-          compiled_->parts[id].evaluate(state.slots, {.max_cost = kMaxRuleCost}, state.arena));
+    if (part.decision != state.decision) {
+      if (const auto& flat = compiled_->flat[id]) {
+        part = {flat->holds(state.slots) ? Truth::kTrue : Truth::kFalse, {}, 0, kFlatCost};
+      } else {
+        part = part_of(
+            compiled_->parts[id].evaluate(state.slots, {.max_cost = kMaxRuleCost}, state.arena));
+      }
+      part.decision = state.decision;
       state.cost += part.cost;
     }
     if (part.truth == Truth::kFalse) {
@@ -176,10 +194,6 @@ Policy::Verdict Policy::judge(std::uint32_t rule, Scratch::State& state) const {
     }
     out.part.cost += part.cost;
     if (part.truth == Truth::kError && out.part.truth != Truth::kError) fails(part.fault);
-    if (state.cost > kMaxDecisionCost) {
-      fails(cel::Fault::kCost);
-      return out;
-    }
   }
   if (out.part.cost > kMaxRuleCost) fails(cel::Fault::kCost);
   if (acts_on_findings(compiled.rule->effect)) select_findings(compiled, state, out);
@@ -196,8 +210,8 @@ void Policy::select_findings(const CompiledRule& rule, Scratch::State& state, Ve
       part = part_of(rule.select->evaluate(state.slots, {.max_cost = kMaxRuleCost}, state.arena));
       state.cost += part.cost;
       out.part.cost += part.cost;
-      if (out.part.cost > kMaxRuleCost || state.cost > kMaxDecisionCost) {
-        part = {Truth::kError, cel::Fault::kCost, 0};
+      if (out.part.cost > kMaxRuleCost) {
+        part = {Truth::kError, cel::Fault::kCost, 0, 0};
       }
     }
     if (part.truth == Truth::kError) {
@@ -213,19 +227,23 @@ void Policy::select_findings(const CompiledRule& rule, Scratch::State& state, Ve
 Decision Policy::decide(const Facts& facts, Scratch& scratch) const {
   Scratch::State& state = *scratch.state_;
   state.arena.reset();
-  state.parts.assign(compiled_->parts.size(), Part{});
+  if (++state.decision == 0) state.parts.clear();  // every 2^32 decisions
+  state.decision = std::max(state.decision, 1U);
+  state.parts.resize(compiled_->parts.size());
   state.marks.resize(compiled_->rules.size());
   state.candidates.clear();
+  state.verdicts.clear();
   state.cost = 0;
   state.slots = bind(facts, state.arena);
   compiled_->index.candidates(state.slots, !facts.findings.empty(), state.marks, state.candidates);
-  std::vector<Verdict> verdicts;
   for (const std::uint32_t rule : state.candidates) {
     Verdict verdict = judge(rule, state);
-    if (verdict.part.truth != Truth::kFalse) verdicts.push_back(std::move(verdict));
-    if (state.cost > kMaxDecisionCost) break;
+    const bool too_costly = state.cost > kMaxDecisionCost;
+    if (too_costly) verdict.part = {Truth::kError, cel::Fault::kCost, 0, 0};
+    if (verdict.part.truth != Truth::kFalse) state.verdicts.push_back(std::move(verdict));
+    if (too_costly) break;  // refused, whatever the rest would say
   }
-  return conclude(facts, std::move(verdicts));
+  return conclude(facts, state.verdicts);
 }
 
 Decision Policy::decide_plainly(const Facts& facts) const {
@@ -248,10 +266,10 @@ Decision Policy::decide_plainly(const Facts& facts) const {
     }
     if (verdict.part.truth != Truth::kFalse) verdicts.push_back(std::move(verdict));
   }
-  return conclude(facts, std::move(verdicts));
+  return conclude(facts, verdicts);
 }
 
-Decision Policy::conclude(const Facts& facts, std::vector<Verdict> verdicts) const {
+Decision Policy::conclude(const Facts& facts, std::vector<Verdict>& verdicts) const {
   Decision out;
   out.policy = digest_;
   std::ranges::sort(verdicts, [&](const Verdict& a, const Verdict& b) {
@@ -259,6 +277,7 @@ Decision Policy::conclude(const Facts& facts, std::vector<Verdict> verdicts) con
     const Effect y = compiled_->rules[b.rule].rule->effect;
     return x != y ? stricter(x, y) : a.rule < b.rule;
   });
+  out.fired.reserve(verdicts.size());
   out.on_findings.assign(facts.findings.size(), Effect::kAllow);
   const auto take = [&](Effect effect) {
     if (stricter(effect, out.effect)) out.effect = effect;

@@ -92,7 +92,7 @@ class Policy {
   struct Compiled;
   struct CompiledRule;
   struct Verdict;
-  [[nodiscard]] Decision conclude(const Facts& facts, std::vector<Verdict> verdicts) const;
+  [[nodiscard]] Decision conclude(const Facts& facts, std::vector<Verdict>& verdicts) const;
   [[nodiscard]] Verdict judge(std::uint32_t rule, Scratch::State& state) const;
   static void select_findings(const CompiledRule& rule, Scratch::State& state, Verdict& out);
 
