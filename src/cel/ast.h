@@ -87,7 +87,7 @@ struct Node {
   std::uint32_t place = 0;  // offset in the source
   std::uint32_t first = 0;  // of its children, in Ast::children
   std::uint32_t count = 0;
-  std::uint32_t slot = 0;  // a variable's, a field's, a local's, or a pattern's number
+  std::uint32_t slot = 0;      // a variable's, a field's, a local's, or a pattern's number
   std::string_view text = {};  // points into the Ast's arena
   Value literal = {};
 };

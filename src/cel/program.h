@@ -31,7 +31,7 @@ enum class Checking : std::uint8_t {
 struct CompileOptions {
   Checking checking = Checking::kStrict;
   std::optional<TypeKind> result = {};  // the type it must have
-  Zones* zones = nullptr;          // for named time zones; must outlive the program
+  Zones* zones = nullptr;               // for named time zones; must outlive the program
 };
 
 struct Limits {

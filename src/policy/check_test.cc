@@ -86,7 +86,7 @@ TEST(PolicyCheckTest, C10_ConstantConditionsAreNamed) {
 TEST(PolicyCheckTest, C10_DuplicatesAreNamed) {
   EXPECT_THAT(only(rule("a", "warn", "request.stream") + rule("a", "deny", "request.images > 0"),
                    "duplicate"),
-              HasSubstr("has this id"));
+              HasSubstr("the rule at test.toml:3 has this id too"));
   EXPECT_THAT(only(rule("a", "warn", "request.stream && caller.team == 'x'") +
                        rule("b", "warn", "caller.team == \"x\"  &&  request.stream"),
                    "duplicate"),

@@ -58,6 +58,12 @@ std::optional<FlatComparison> FlatComparison::of(const cel::Program& program) {
   return out;
 }
 
+int FlatComparison::breadth() const noexcept {
+  if (kind_ == Kind::kSameText) return 0;
+  if (kind_ == Kind::kStartsWith) return 1;
+  return kind_ >= Kind::kEqual ? 2 : 3;
+}
+
 bool FlatComparison::holds(std::span<const cel::Value> slots) const noexcept {
   const cel::Value* value = &slots[slot_];
   for (const std::uint16_t field : fields_) {

@@ -12,10 +12,12 @@ namespace candor::policy {
 
 class FlatComparison {
  public:
-  // Nothing if the program is anything else. The program must outlive the test.
+  // Nothing if the program is anything else. The program must outlive it.
   [[nodiscard]] static std::optional<FlatComparison> of(const cel::Program& program);
   // What the program's evaluation would answer; it cannot be an error.
   [[nodiscard]] bool holds(std::span<const cel::Value> slots) const noexcept;
+  // Lower where fewer facts hold: a text that must be equal, then a prefix, numbers, the rest.
+  [[nodiscard]] int breadth() const noexcept;
 
  private:
   enum class Kind : std::uint8_t {
