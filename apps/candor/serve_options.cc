@@ -190,6 +190,8 @@ engine::SupervisorOptions supervisor_options(const config::Config& config,
                             : engine::Confinement::kRequired;
   options.load_deadline = config.engine.load_timeout;
   options.stop_deadline = config.engine.stop_timeout;
+  // Its main loop may be busy with a long prompt's batch, as it may between two tokens.
+  options.probe_deadline = 2 * config.engine.stall_timeout;
   options.kernel_probe = config.engine.kernel_probe;
   options.model_probe_tokens = config.engine.model_probe_tokens;
   return options;

@@ -65,7 +65,7 @@ constexpr auto kKeys = std::to_array<Key>({
   {.name = "engine.first_token_timeout", .kind = Kind::kDuration, .fallback = "5m", .min = kSecond, .max = kDay,
    .description = "From sending a request to the engine until its first token."},
   {.name = "engine.stall_timeout", .kind = Kind::kDuration, .fallback = "60s", .min = kSecond, .max = kDay,
-   .description = "Longest pause between two tokens; then the engine is probed and, if it hangs, restarted."},
+   .description = "Longest pause between two tokens; then the engine is probed and, if it does not answer in twice that time, restarted. It is probed every ten seconds in any case."},
   {.name = "engine.stop_timeout", .kind = Kind::kDuration, .fallback = "5s", .min = 100, .max = kHour,
    .description = "From asking an engine to stop until it is killed."},
   {.name = "engine.kernel_probe", .kind = Kind::kFlag, .fallback = "true",
