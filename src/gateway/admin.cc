@@ -494,7 +494,8 @@ Task<Result<json::Value>> Admin::exchange(Request& request) {
 // The subject's name for what a person typed: "key:<id>", "uid:<n>", a key's id or name, or a user
 // of this machine. Blocks.
 Result<std::string> Admin::subject_name(const std::string& typed) {
-  if (typed.starts_with("key:") || typed.starts_with("uid:") || typed.starts_with("cert:"))
+  if (typed.starts_with("key:") || typed.starts_with("uid:") || typed.starts_with("cert:") ||
+      typed.starts_with("oidc:"))
     return typed;
   std::string found;
   for (const store::ApiKey& key : TRY(store_.state().list_api_keys())) {

@@ -21,12 +21,9 @@ class IdentityStage final : public Stage {
   }
 
   Task<Verdict> on_request(Session& s) override {
-    auto caller = identify(s.call.request(), s.call.peer(), *s.settings, s.services.state,
-                           s.services.clock.wall_us());
+    auto caller = co_await who_asks(s.services, *s.settings, s.call);
     if (!caller) {
-      s.refuse(make_error(ErrorKind::kAuthentication, std::move(caller.error().message), "",
-                          "invalid_api_key"),
-               Cause::kNotAuthenticated, "cancelled");
+      s.refuse(std::move(caller.error().error), Cause::kNotAuthenticated, "cancelled");
       co_return Verdict::kStop;
     }
     s.caller = *std::move(caller);

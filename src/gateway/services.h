@@ -15,6 +15,7 @@
 #include "gateway/fair_queue.h"
 #include "gateway/halts.h"
 #include "gateway/metrics.h"
+#include "gateway/oidc_keys.h"
 #include "gateway/quotas.h"
 #include "gateway/refusals.h"
 #include "gateway/settings.h"
@@ -45,6 +46,7 @@ struct Services {
   std::map<std::string, std::shared_ptr<FairQueue>, std::less<>> queues;
   Quotas quotas;
   Halts halts;
+  std::shared_ptr<OidcKeys> oidc;  // null: no sign-in tokens are taken
   bool draining = false;
 };
 

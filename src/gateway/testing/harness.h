@@ -119,6 +119,7 @@ class Harness : public testing::Test {
                                .queues = {},
                                .quotas = {},
                                .halts = {},
+                               .oidc = {},
                                .draining = false});
     gateway_.emplace(*services_, standard_pipeline());
     server_.emplace(io_, http::ServerOptions{}, *gateway_, system_clock(), nullptr);
