@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from conftest import need
-from server import QUESTION, ROOT, SMOL, Candor
+from server import QUESTION, ROOT
 
 HERE = pathlib.Path(__file__).parent
 PAGE = ROOT / "docs" / "clients.md"
@@ -133,16 +133,6 @@ def begun(smol):
     """The exchanges that the test has begun, oldest first."""
     before = len(smol.entries())
     return lambda: [e["exchange"] for e in smol.entries()[before:] if e["type"] == "intent"]
-
-
-@pytest.fixture(scope="module")
-def embedding(tmp_path_factory):
-    need(SMOL, "the default model (tools/default_model.sh .cache/models)")
-    server = Candor(tmp_path_factory.mktemp("embedding"), {})
-    server.configure(f'[[model]]\nname = "smollm2"\npath = "{SMOL}"\ncontext = 2048\nflags = ["--embeddings", "--pooling", "mean"]\n')
-    with server:
-        server.run("key", "auditor")
-        yield server
 
 
 @those("yes")

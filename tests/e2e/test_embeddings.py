@@ -6,18 +6,7 @@ import openai
 import pytest
 
 from clients import openai_client
-from conftest import need
-from server import QUESTION, SMOL, Candor, Kept
-
-
-@pytest.fixture(scope="module")
-def embedding(tmp_path_factory):
-    need(SMOL, "the default model (tools/default_model.sh .cache/models)")
-    server = Candor(tmp_path_factory.mktemp("embedding"), {})
-    server.configure(f'[[model]]\nname = "smollm2"\npath = "{SMOL}"\ncontext = 2048\nflags = ["--embeddings", "--pooling", "mean"]\n')
-    with server:
-        server.run("key", "auditor")
-        yield server
+from server import QUESTION, Kept
 
 
 def cosine(a, b):
