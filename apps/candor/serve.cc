@@ -215,6 +215,7 @@ Result<void> Monitor::open_services() {
       .subjects = {},
       .queues = {},
       .quotas = {},
+      .halts = gateway::Halts(TRY(store_->state().list_halts())),
       .draining = false});
   gateway_.emplace(*services_, gateway::standard_pipeline());
   admin_.emplace(*gateway_, *store_, supervisor_.get(),
@@ -222,7 +223,7 @@ Result<void> Monitor::open_services() {
                                        .owner_gid = ::getegid(),
                                        .static_status = [this] { return static_status(); },
                                        .reload = [this] { return reload(); },
-                                       .stop = [this] { begin_stop("admin"); }});
+                                       .shut_down = [this] { begin_stop("admin"); }});
   return open_listeners();
 }
 

@@ -122,6 +122,11 @@ class AdmissionStage final : public Stage {
                Cause::kNotAllowed, "cancelled");
       co_return Verdict::kStop;
     }
+    if (const Halt* halt = s.services.halts.find(s.received.model, s.caller.name)) {
+      s.refuse(halted_error(*halt), Cause::kStopped, "cancelled");
+      co_return Verdict::kStop;
+    }
+    s.running = s.services.halts.watch(s.received.model, s.caller.name, s.call.stop());
     s.seed_by_caller = s.received.parameters.seed.has_value();
     s.forwarded = dialect::forwarded_exchange(
         s.received, s.received.parameters.seed.value_or(choose_seed(s.services.random)),

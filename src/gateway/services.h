@@ -13,6 +13,7 @@
 #include "gateway/acks.h"
 #include "gateway/engines.h"
 #include "gateway/fair_queue.h"
+#include "gateway/halts.h"
 #include "gateway/metrics.h"
 #include "gateway/quotas.h"
 #include "gateway/refusals.h"
@@ -43,6 +44,7 @@ struct Services {
   // Turns at each model.
   std::map<std::string, std::shared_ptr<FairQueue>, std::less<>> queues;
   Quotas quotas;
+  Halts halts;
   bool draining = false;
 };
 

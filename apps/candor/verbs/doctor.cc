@@ -272,6 +272,11 @@ class Doctor {
               " auditor key(s)" + (auditors == 0 ? "; make one: candor key auditor" : ""));
     out_.line("  engine        " + out_.shown(text_of(engine, "build")) + ", digest " +
               text_of(engine, "digest").substr(0, 16));
+    for (const json::Value& stop : array_of(status, "stops")) {
+      if (!stop.is_object()) continue;
+      out_.line("  " + out_.style().bad("stopped") + "       " +
+                out_.shown(stop_text(stop.get_object())));
+    }
     for (const json::Value& value : array_of(status, "models")) {
       if (!value.is_object()) continue;
       const json::Object& model = value.get_object();

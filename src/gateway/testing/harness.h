@@ -118,6 +118,7 @@ class Harness : public testing::Test {
                                .subjects = {},
                                .queues = {},
                                .quotas = {},
+                               .halts = {},
                                .draining = false});
     gateway_.emplace(*services_, standard_pipeline());
     server_.emplace(io_, http::ServerOptions{}, *gateway_, system_clock(), nullptr);
