@@ -37,6 +37,12 @@ void describe(const engine::LoadedModel& loaded, dialect::ModelInfo& info) {
   const auto most =
       std::ranges::max_element(loaded.metadata.tensor_types, {}, &model::TensorTypeUse::elements);
   if (most != loaded.metadata.tensor_types.end()) info.quantisation = most->name;
+  const auto names = [&loaded](std::string_view word) {
+    return loaded.template_text.find(word) != std::string::npos;
+  };
+  info.embeds = std::ranges::find(loaded.flags, "--embeddings") != loaded.flags.end();
+  info.has_tools = names("tools");
+  info.thinks = names("enable_thinking") || names("reasoning_content") || names("<think>");
 }
 
 }  // namespace
@@ -256,7 +262,10 @@ std::size_t Engines::slots(std::string_view model) const {
 
 std::vector<dialect::ModelInfo> Engines::models() const {
   std::map<std::string, dialect::ModelInfo> all;
-  for (const auto& [name, upstream] : upstreams_) all[name].name = name;
+  for (const auto& [name, upstream] : upstreams_) {
+    all[name].name = name;
+    all[name].has_tools = true;
+  }
   for (const auto& [name, slots] : supervised_) all[name].name = name;
   if (supervisor_ != nullptr) {
     for (const engine::ModelStatus& status : supervisor_->status()) {

@@ -109,10 +109,10 @@ general_settings:
 
 
 def ollama_binary():
-    for path in (os.environ.get("CANDOR_OLLAMA"), ROOT / ".cache/ollama/ollama", ROOT / ".cache/go/bin/ollama"):
+    for path in (os.environ.get("CANDOR_OLLAMA"), *sorted((ROOT / ".cache/ollama").glob("ollama-v*"))):
         if path and pathlib.Path(path).exists():
             return path
-    pytest.skip("Ollama is not there")
+    pytest.skip("Ollama is not there (tools/ollama.sh .cache/ollama)")
 
 
 @contextlib.contextmanager
