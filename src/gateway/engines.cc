@@ -210,8 +210,15 @@ http::Task<Result<Placement>> Engines::acquire_several(
 
 http::Task<Result<Placement>> Engines::acquire_one(std::string model,
                                                    std::chrono::steady_clock::time_point deadline) {
+  auto lease = co_await supervisor_->acquire(model, deadline);
+  if (!lease) {
+    // The model is known and the request lawful: what is missing or malformed is the model's file.
+    const Code code = lease.error().code();
+    const bool file = has(model) && (code == Code::kNotFound || code == Code::kInvalidArgument);
+    co_return fail(file ? Code::kFailedPrecondition : code, lease.error().message());
+  }
   Placement place;
-  place.lease = CO_TRY(co_await supervisor_->acquire(std::move(model), deadline));
+  place.lease = *std::move(lease);
   const engine::LoadedModel& loaded = place.lease.model();
   place.load = CO_TRY(id_from_hex(loaded.load_id));
   place.provenance = provenance_of(loaded);

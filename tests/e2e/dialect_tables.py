@@ -87,7 +87,7 @@ def parents(value, keys):
         return []
     inner = value[key]
     if is_list:
-        return [found for item in inner if isinstance(inner, list) for found in parents(item, keys[1:])]
+        return [found for item in inner for found in parents(item, keys[1:])] if isinstance(inner, list) else []
     return parents(inner, keys[1:])
 
 

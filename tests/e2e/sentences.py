@@ -5,10 +5,11 @@ import re
 from server import ROOT
 
 # what makes a refusal, and the folders in which clients hear it
-CALL = re.compile(r"\b(refuse|wrong_type|make_error|stranger|with_kind)\(")
+CALL = re.compile(r"\b(refuse|refusal|wrong_type|make_error|stranger)\(")
 FILES = sorted((ROOT / "src" / "dialect").rglob("*.cc")) + sorted((ROOT / "src" / "gateway").glob("*.cc")) + \
     [ROOT / "src" / "http" / name for name in ("request_reader.cc", "connection.cc", "server.cc")]
 NOT = ("_test.cc", "_fuzz.cc", "_bench.cc", "admin.cc", "admin_status.cc")  # the administration is no dialect
+USE_KEY = " Send an API key of this server (made with `candor key create`)."  # gateway/identity.cc puts it behind each
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
@@ -42,16 +43,22 @@ def arguments(source, at):
     raise AssertionError("a bracket is not closed")
 
 
-def constants(source):
-    """Texts with a name, as kNoImages: what stands behind an argument that is no literal."""
-    found = {}
-    for name, value in re.findall(r"constexpr (?:static )?(?:std::string_view|char) (k\w+)(?:\[\])? =\s*((?:\"(?:[^\"\\]|\\.)*\"\s*)+);", source):
-        found[name] = joined(value)
-    return found
-
-
 def joined(text):
-    return "".join(LITERAL.findall(text)).replace('\\"', '"').replace("\\\\", "\\")
+    """The text of the literals of an argument, where {} stands for what is put between them; of two that it chooses from, both."""
+    found, end = [], None
+    for literal in LITERAL.finditer(text):
+        gap = "" if end is None else text[end:literal.start()]
+        written = literal[1].replace('\\"', '"').replace("\\\\", "\\")
+        if end is None or ":" in gap.replace("::", ""):
+            found.append(written)
+        elif not gap.strip():
+            found[-1] += written
+        elif "+" in gap:
+            found[-1] += "{}" + written
+        else:
+            break
+        end = literal.end()
+    return found or [""]
 
 
 def sentences():
@@ -62,16 +69,16 @@ def sentences():
         source = re.sub(r"//[^\n]*", "", path.read_text())
         for call in CALL.finditer(source):
             parts = arguments(source, call.end() - 1)
-            kind = call[1]
-            if kind == "wrong_type":
-                place, wanted = joined(parts[0]), joined(parts[1]) if len(parts) > 1 else ""
-                text = f"'{place or '{}'}' must be {wanted}." if wanted else ""
+            if call[1] == "wrong_type":
+                texts = [f"'{joined(parts[0])[0] or '{}'}' must be {wanted}." for wanted in joined(parts[1])] if parts[-1].strip()[0] == '"' else []
             else:
-                texts = [joined(part) for part in parts]
-                texts = [t for t in texts if " " in t and (t[0].isupper() or t[0] in "'{")]
-                text = texts[0] if texts else ""
-            if text:
+                texts = [text for part in parts if "make_error(" not in part for text in joined(part)]
+            for text in (t for t in texts if " " in t and (t[0].isupper() or t[0] in "'{") and t != "'{}' must be {}."):  # wrong_type itself
+                text += USE_KEY if call[1] == "stranger" else "{}" if text.endswith(" ") else ""
                 found.setdefault((path.name, text), Sentence(path.name, text))
+        for text in re.findall(r"message = (?:fmt::format\()?((?:\"(?:[^\"\\]|\\.)*\"\s*)+)", source):
+            text = joined(text)[0] + "{}" * joined(text)[0].endswith(" ")
+            found.setdefault((path.name, text), Sentence(path.name, text))
     return list(found.values())
 
 
