@@ -261,6 +261,7 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   }
   facts.chat_template =
       chat_template ? crypto::sha256(as_bytes(*chat_template)) : summary.chat_template_digest;
+  facts.template_text = chat_template.value_or(summary.chat_template.value_or(""));
   facts.engine = identity_;
   facts.guard = instance->files.front().guard();
   facts.grants = grants;

@@ -32,7 +32,7 @@ class Upstream:
                 if upstream.hold_whole and not asked.get("stream"):
                     upstream.go.acquire(timeout=120)
                 try:
-                    upstream.stream(self, asked) if asked.get("stream") else self.whole(upstream.answer(asked))
+                    upstream.stream(self, asked) if asked.get("stream") else self.whole(upstream.answer(asked, self.path))
                 except OSError:  # the monitor has hung up
                     self.close_connection = True
 
@@ -72,12 +72,16 @@ class Upstream:
     def usage(self):
         return {"prompt_tokens": 3, "completion_tokens": len(self.words), "total_tokens": 3 + len(self.words)}
 
-    def answer(self, asked):
+    def answer(self, asked, path=""):
+        if path.endswith("/input_tokens"):
+            return {"input_tokens": 3}
+        if path.endswith("/embeddings"):
+            return {"usage": {"prompt_tokens": 3}, "data": [{"index": n, "embedding": [0.5, -0.25]} for n in range(len(asked["input"]))]}
         text = "".join(self.words)
         chat = "messages" in asked
         choice = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
         return {"object": "chat.completion" if chat else "text_completion", "usage": self.usage(),
-                "choices": [{"index": 0, "finish_reason": "stop"} | choice]}
+                "choices": [{"index": n, "finish_reason": "stop"} | choice for n in range(asked.get("n", 1))]}
 
     def stream(self, handler, asked):
         chat = "messages" in asked
