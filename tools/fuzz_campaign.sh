@@ -63,7 +63,7 @@ done
 turn() {
   local name=$1 began=$SECONDS log=$folder/log.$BASHPID count words=()
   [[ ! -f fuzz/dictionaries/$name.dict ]] || words=("-dict=fuzz/dictionaries/$name.dict")
-  mkdir -p "$folder/corpus/$name"
+  mkdir -p "$folder/corpus/$name" "fuzz/corpus/$name"
   chrt -i 0 nice -n 19 "${program[$name]}" -max_total_time="$seconds" -max_len=1024 -timeout=20 \
     "${words[@]}" -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$folder/crashes/$name-" \
     "$folder/corpus/$name" "fuzz/corpus/$name" >"$log" 2>&1 || true

@@ -226,7 +226,7 @@ class Pair {
     check_names(form, reading.out);
     if (script.lawful) {
       CANDOR_CHECK(!reading.error);
-      check_said(script.said, answer);
+      check_same(script.said, answer, reading.out);
     }
     if (!reading.error) {
       check_whole(form, reading.out, answer);

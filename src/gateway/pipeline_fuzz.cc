@@ -403,7 +403,7 @@ class Exchange {
       return check_broken_off(form, answer.body);
     }
     CANDOR_CHECK(complete);
-    if (script_.lawful) check_said(script_.said, saved->answer);
+    if (script_.lawful) check_same(script_.said, saved->answer, answer.body);
     verify(*saved);
   }
 

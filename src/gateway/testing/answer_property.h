@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "base/text.h"
 #include "dialect/dialect.h"
@@ -71,15 +73,24 @@ inline void check_names(const AnswerForm& form, std::string_view out) {
   for_each_document(out, [&](const json::Object& event) { check_members(event, form.model); });
 }
 
-inline bool same_transcript(const Transcript& a, const Transcript& b) {
-  return std::ranges::equal(a, b, [](const TranscriptField& x, const TranscriptField& y) {
-    return x.path == y.path && x.text.reveal() == y.text.reveal();
-  });
-}
-
-// A lawful engine's answer, to the last byte.
-inline void check_said(const dialect::Answer& said, const dialect::Answer& answer) {
-  CANDOR_CHECK(same_transcript(answer_transcript(said), answer_transcript(answer)));
+// The failing input is a fuzzer's, so its texts may be shown.
+inline void check_same(const dialect::Answer& was, const dialect::Answer& is,
+                       std::string_view out) {
+  const Transcript a = answer_transcript(was);
+  const Transcript b = answer_transcript(is);
+  const bool same =
+      std::ranges::equal(a, b, [](const TranscriptField& x, const TranscriptField& y) {
+        return x.path == y.path && x.text.reveal() == y.text.reveal();
+      });
+  if (same) return;
+  for (const Transcript* transcript : {&a, &b}) {
+    for (const TranscriptField& field : *transcript) {
+      fmt::print(stderr, "{} = {}\n", field.path, field.text.reveal());
+    }
+    fmt::print(stderr, "--\n");
+  }
+  fmt::print(stderr, "{}\n", out);
+  CANDOR_CHECK(same);
 }
 
 // An answer that ended well reads back as what was released.
@@ -89,7 +100,7 @@ inline dialect::SavedAnswer check_whole(const AnswerForm& form, std::string_view
   CANDOR_CHECK(saved.has_value());
   CANDOR_CHECK(form.exchange.empty() || saved->exchange == form.exchange);
   CANDOR_CHECK(!saved->receipt.empty());
-  CANDOR_CHECK(same_transcript(answer_transcript(saved->answer), answer_transcript(answer)));
+  check_same(answer, saved->answer, out);
   return *std::move(saved);
 }
 
