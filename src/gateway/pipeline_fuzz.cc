@@ -145,6 +145,7 @@ class Monitor {
   }
   static std::shared_ptr<const Settings> make_settings() {
     auto out = std::make_shared<Settings>();
+    out->parse.limits.max_prompts = 2;
     out->max_tokens = 64;
     out->request_timeout = kScriptTotal;
     out->first_token_timeout = kScriptFirstByte;
@@ -386,20 +387,30 @@ class Exchange {
     m_.settle();
   }
 
+  // No answer, and a reason for it.
+  void must_fail(const HttpAnswer& answer) const {
+    if (!lawful_ || !script_.lawful || !polite_ || !durable_) return;
+    fmt::print(stderr, "{}\n{} {}\n", body_, answer.status, answer.body);
+    CANDOR_CHECK(false);
+  }
   void check_answer(const HttpAnswer& answer) {
     const AnswerForm form{.asked = asked_, .exchange = {}, .model = asked_.model};
     asked_.api = api_;
     if (answer.status != 200) {
-      CANDOR_CHECK(!(lawful_ && script_.lawful && polite_ && durable_));
+      must_fail(answer);
       CANDOR_CHECK(answer.body.find(kEngineCanary) == std::string::npos);
       return check_error(form, answer.body, answer.status);
     }
     check_names(form, answer.body);
+    // Responses repeat tools and schemas as they were sent.
+    if (lawful_ && api_ != Api::kOpenAiResponses) {
+      CANDOR_CHECK(answer.body.find(dialect::testing::kCanary) == std::string::npos);
+    }
     const auto outcomes = m_.ledger.submitted_of<ledger::Outcome>();
     const bool complete = outcomes.size() == 1 && outcomes[0].result == "complete";
     const auto saved = dialect::read_saved_response(answer.body);
     if (!saved || !saved->complete || saved->receipt.empty()) {
-      CANDOR_CHECK(!(lawful_ && script_.lawful && durable_));
+      must_fail(answer);
       return check_broken_off(form, answer.body);
     }
     CANDOR_CHECK(complete);

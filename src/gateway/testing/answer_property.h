@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "dialect/dialect.h"
 #include "dialect/saved.h"
-#include "dialect/testing/request_maker.h"
 #include "dialect/transcript.h"
 #include "gateway/testing/engine_script.h"
 #include "json/json.h"
@@ -68,7 +67,6 @@ inline void check_members(const json::Value& value, std::string_view model) {
 
 inline void check_names(const AnswerForm& form, std::string_view out) {
   CANDOR_CHECK(out.find(kEngineCanary) == std::string_view::npos);
-  CANDOR_CHECK(out.find(dialect::testing::kCanary) == std::string_view::npos);
   CANDOR_CHECK(is_utf8(out));
   for_each_document(out, [&](const json::Object& event) { check_members(event, form.model); });
 }
