@@ -151,11 +151,11 @@ struct EngineClient::Impl : std::enable_shared_from_this<EngineClient::Impl> {
     head_end += "\r\nContent-Length: ";
   }
 
-  ConnectionPtr take_idle(Time now) {
+  ConnectionPtr take_idle(Time at) {
     while (!idle.empty()) {
       ConnectionPtr out = std::move(idle.back());
       idle.pop_back();
-      if (now - out->idle_since <= options.max_idle_age && out->is_quiet()) {
+      if (at - out->idle_since <= options.max_idle_age && out->is_quiet()) {
         out->reused = true;
         return out;
       }
@@ -164,7 +164,7 @@ struct EngineClient::Impl : std::enable_shared_from_this<EngineClient::Impl> {
   }
   void give_back(ConnectionPtr connection) {
     if (closed || idle.size() >= options.max_idle_connections) return;
-    connection->idle_since = std::chrono::steady_clock::now();
+    connection->idle_since = now();
     connection->finished();
     connection->total_deadline = Time::max();
     idle.push_back(std::move(connection));
@@ -181,18 +181,23 @@ struct EngineClient::Impl : std::enable_shared_from_this<EngineClient::Impl> {
     *found = active.back();
     active.pop_back();
   }
+  [[nodiscard]] Time now() const {
+    return Time(std::chrono::microseconds(options.clock->mono_us()));
+  }
+  void sweep() {
+    for (Connection* connection : active) {
+      if (connection->deadline <= now() && connection->cause == Cause::kNone) {
+        connection->abort(connection->deadline_cause);
+      }
+    }
+  }
   void tick() {
     ticking = true;
     timer.expires_after(kTick);
     timer.async_wait([weak = weak_from_this()](boost::system::error_code error) {
       const auto self = weak.lock();
       if (error || !self) return;
-      const Time now = std::chrono::steady_clock::now();
-      for (Connection* connection : self->active) {
-        if (connection->deadline <= now && connection->cause == Cause::kNone) {
-          connection->abort(connection->deadline_cause);
-        }
-      }
+      self->sweep();
       self->ticking = false;
       if (!self->active.empty()) self->tick();
     });
@@ -295,7 +300,7 @@ class Stream final : public EngineStream {
       CO_TRY(decode());
       if (events_ && parser_.ready()) continue;
       if (decoder_.ended()) break;
-      connection_->expect(std::chrono::steady_clock::now() + idle_deadline_, Cause::kIdle);
+      connection_->expect(impl_->now() + idle_deadline_, Cause::kIdle);
       const bool more = CO_TRY(co_await connection_->read());
       if (!more) CO_TRY(decoder_.closed());
     }
@@ -355,13 +360,15 @@ void EngineClient::close() {
   for (Connection* connection : impl_->active) connection->abort(Cause::kClientClosed);
 }
 
+void EngineClient::sweep() { impl_->sweep(); }
+
 std::size_t EngineClient::idle_connections() const noexcept { return impl_->idle.size(); }
 
 asio::awaitable<Result<std::unique_ptr<EngineStream>>> EngineClient::open(EngineRequest request) {
   const std::shared_ptr<Impl> impl = impl_;
   for (bool may_retry = true;; may_retry = false) {
     if (impl->closed) co_return std::unexpected(cause_error(Cause::kClientClosed));
-    const Time now = std::chrono::steady_clock::now();
+    const Time now = impl->now();
     ConnectionPtr connection = may_retry ? impl->take_idle(now) : nullptr;
     if (!connection) {
       Channel channel = CO_TRY(co_await impl->options.dialer->dial(impl->executor));
