@@ -289,6 +289,37 @@ void add_stops(CLI::App& app, Commands& c) {
   runs(resume, c, [&c](const Context& x) { return run_resume(x, c.stop); });
 }
 
+void add_policy(CLI::App& app, Commands& c) {
+  CLI::App* policy = verb(app, "policy", "Rules: check, test",
+                          "  candor policy check packs/policies/eu.toml rules.toml\n"
+                          "  candor policy test packs/policies");
+  policy->require_subcommand(1);
+  const auto add = [&](const std::string& name, const std::string& what, const std::string& paths,
+                       const std::string& examples,
+                       int (*run)(const Output&, const PolicyOptions&)) {
+    CLI::App* act = verb(*policy, name, what, examples);
+    act->add_option("paths", c.policy.paths, paths)->required()->type_name("FILE|DIR");
+    act->final_callback([&c, run] {
+      c.run = [&c, run] {
+        return run(Output({.json = c.global.json, .raw = c.global.raw}), c.policy);
+      };
+    });
+  };
+  add("check",
+      "Find type errors, unknown names, constant conditions, duplicates and unreachable rules",
+      "Rule files, or folders of them: together they are one policy",
+      "  candor policy check rules.toml\n"
+      "  candor policy check packs/policies --json\n"
+      "Exit codes: 0 nothing found, 2 not usable, 3 usable, but a rule cannot do what it says",
+      run_policy_check);
+  add("test", "Run the cases kept beside the rules",
+      "Case files (x.cases.toml), rule files (x.toml) with cases beside them, or folders",
+      "  candor policy test packs/policies\n"
+      "  candor policy test rules.toml\n"
+      "Exit codes: 0 all passed, 1 a case failed, 2 rules or cases are not usable, 4 no cases",
+      run_policy_test);
+}
+
 void add_rest(CLI::App& app, Commands& c) {
   runs(verb(app, "doctor", "What is in force, from where, and the state of each promise",
             "  candor doctor\n  candor doctor --json | jq .promises"),
@@ -350,6 +381,7 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
   add_record(*app, commands);
   add_key(*app, commands);
   add_stops(*app, commands);
+  add_policy(*app, commands);
   add_rest(*app, commands);
   return app;
 }

@@ -67,6 +67,12 @@ struct KeyOptions {
 [[nodiscard]] int run_key_rotate(const Context& context, const KeyOptions& options);
 [[nodiscard]] int run_key_auditor(const Context& context, const KeyOptions& options);
 
+struct PolicyOptions {
+  std::vector<std::string> paths;  // files or folders
+};
+[[nodiscard]] int run_policy_check(const Output& out, const PolicyOptions& options);
+[[nodiscard]] int run_policy_test(const Output& out, const PolicyOptions& options);
+
 [[nodiscard]] int run_doctor(const Context& context);
 struct StopOptions {
   bool all = false, list = false;
