@@ -177,30 +177,31 @@ def refusals(problems, counts, log, lives, refused, unheard, pseudonyms):
         return life_of(record, lives), status, "" if record.outside else record.api, caller
 
     clients, late = collections.Counter(), collections.Counter()
+    unknown, heard, counted, lost = (collections.Counter() for _ in range(4))  # by run, API and caller; lost: what may be
     for record in refused:
         name = key(record, record.status)
         clients[name] += 1
-        late[name] += record.ended > lives[name[0]].uncounted_since
-    silent, excused = collections.Counter(), collections.Counter()
+        if record.ended > lives[name[0]].uncounted_since:
+            late[name] += 1
+            lost[name[0], *name[2:]] += 1
     for record in unheard:
-        who = (life_of(record, lives), "" if record.outside else record.api, key(record, 0)[3])
-        life = lives[who[0]]
-        silent[who] += 1
-        excused[who] += record.ended > min(life.uncounted_since, life.ended - LOOK_S)
+        run, _, *who = key(record, 0)
+        life = lives[run]
+        unknown[run, *who] += 1
+        lost[run, *who] += record.ended > min(life.uncounted_since, life.ended - LOOK_S)
     for name in sorted(set(clients) | set(log.refusals)):
-        counted, heard = log.refusals[name], clients[name]
-        counts["refusals heard"] += heard
-        counts["refusals in entries"] += counted
-        if counted < heard - late[name]:
-            problems.append(f"{heard} refusals {name} were heard, {counted} are in the log, {late[name]} were in a killed run's last window")
-        if counted < heard:
-            counts["refusals lost with a killed run's last window"] += heard - counted
-        if counted > heard:
-            silent[name[0], name[2], name[3]] -= counted - heard
-            counts["refusals that nobody heard"] += counted - heard
-    for who, left in silent.items():
-        if left < 0:
-            problems.append(f"{-left} refusals {who} in the log are nobody's")
-        if left > excused[who]:
-            problems.append(f"{left} exchanges {who} left nothing in the log, and {excused[who]} were cut off by the end of the monitor")
-        counts["no head, no entry: cut off by the monitor's end"] += max(0, left)
+        heard[name[0], *name[2:]] += clients[name]
+        counted[name[0], *name[2:]] += log.refusals[name]
+        if log.refusals[name] < clients[name] - late[name]:
+            problems.append(f"{clients[name]} refusals {name} were heard, {late[name]} of them in a killed run's last window, and {log.refusals[name]} are in the log")
+        if log.refusals[name] > clients[name] + unknown[name[0], *name[2:]]:
+            problems.append(f"{clients[name]} refusals {name} were heard, and {log.refusals[name]} are in the log")
+    for who in set(heard) | set(counted) | set(unknown):
+        missing = heard[who] + unknown[who] - counted[who]
+        if missing < 0:
+            problems.append(f"{-missing} refusals {who} in the log are nobody's")
+        if missing > lost[who]:
+            problems.append(f"{missing} exchanges {who} left nothing in the log, and the monitor's end excuses {lost[who]}")
+        counts["refused or cut off at the monitor's end, without an entry"] += max(0, missing)
+    counts["refusals heard"], counts["refusals in entries"] = sum(heard.values()), sum(counted.values())
+    counts["no head, and no intent"] = sum(unknown.values())

@@ -57,14 +57,14 @@ def run(folder, seconds, seed=10, receipts=400, think_s=0.05, disk_mib=2048, say
                 time.sleep(min(left, 0.5))
             world.befall(what)
             say(f"{time.monotonic() - started:7.1f} s  {what:8} {sum(len(c.seen) for c in world.callers):8} exchanges")
-            fail_early(world)
+            world.failed()
         time.sleep(max(0, started + seconds - time.monotonic()))
         world.befall("quiet")
         world.gate.over.set()
         for caller in world.callers:
             caller.join(PATIENCE_S)
             assert not caller.is_alive(), f"{caller.name} hangs"
-        fail_early(world)
+        world.failed()
         ran = time.monotonic() - started
         world.befall("quiet")
         return result(world, sample, ran) | {"total_s": round(time.monotonic() - begin)}
@@ -72,12 +72,6 @@ def run(folder, seconds, seed=10, receipts=400, think_s=0.05, disk_mib=2048, say
         if world.gate:
             world.gate.over.set()
         world.close()
-
-
-def fail_early(world):
-    for caller in world.callers:
-        if caller.failure:
-            raise caller.failure
 
 
 def result(world, sample, ran):

@@ -133,8 +133,21 @@ class World:
             os.kill(pid, signal.SIGKILL)
         if not pids:  # between two loads: back-off runs
             return False
-        wait_until(lambda: [p for p in self.server.engine_pids() if p not in pids], "the engine is up again", PATIENCE_S)
+        self.until(lambda: [p for p in self.server.engine_pids() if p not in pids], "the engine is up again")
         return True
+
+    def until(self, true, what):
+        """wait_until, with what the server said if it never comes."""
+        try:
+            wait_until(lambda: self.failed() or true(), what, PATIENCE_S)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n" + "".join(self.server.log[-40:])) from late
+
+    def failed(self):
+        """Raises what a client stumbled over: a fault of the soak, or an answer that may not be."""
+        for caller in self.callers:
+            if caller.failure:
+                raise caller.failure
 
     def refused_with(self, status, since):
         return any(r.status == status and r.began > since for c in self.callers for r in c.seen[-20:])
@@ -157,19 +170,20 @@ class World:
                         size = max(step, free.f_bavail * free.f_frsize // 2 // step * step)
                         os.posix_fallocate(file.fileno(), at, size)
                         at += size
-        wait_until(lambda: self.refused_with(503, begin), "a full disk is a refusal", PATIENCE_S)
+        self.until(lambda: self.refused_with(503, begin), "a full disk is a refusal")
         time.sleep(1)
         filler.unlink()
         room = time.monotonic()
         self.full.append((begin, room))
-        wait_until(lambda: self.answered(room), "answers again once there is room", PATIENCE_S)
+        self.until(lambda: self.answered(room), "answers again once there is room")
+        self.befell.append(("room again, until an answer was whole", round(time.monotonic() - room, 2)))
         return True
 
     # --- what is measured
     def measure(self):
         """A moment without requests and connections: what is held then is held for good."""
         self.gate.open.clear()
-        wait_until(lambda: not any(c.busy for c in self.callers), "every client is done", PATIENCE_S)
+        self.until(lambda: not any(c.busy for c in self.callers), "every client is done")
         time.sleep(1.5)  # publication, and the last connections' ends
         pid = self.server.process.pid
         resident, anonymous = memory_kib(pid)
@@ -199,7 +213,7 @@ def schedule(seconds, seed):
     for turn in range(1, int(seconds / step)):
         moment = turn * step
         calm = seconds / 4 <= moment <= seconds * 3 / 4
-        what = ("monitor", "engine", "disk")[(turn - 1) % 3]
+        what = ("disk", "engine", "monitor")[(turn - 1) % 3]
         if what == "monitor":
             number += 1
             what = "quiet" if calm else "stop" if number % 3 == 0 else "monitor"
