@@ -89,6 +89,7 @@ def result(world, sample, ran):
     with (server.folder / "seen.jsonl").open("w") as file:  # beside the export: whoever doubts can compare again
         file.writelines(json.dumps(dataclasses.asdict(r)) + "\n" for r in [*world.lives, *seen])
     counts, problems = reconcile(seen, log, world.lives)
+    problems += world.problems
     if checked.returncode != 0:
         problems.append("candor-verify log: " + checked.stdout + checked.stderr)
     verified, failed = verify(server, sample, export, key)

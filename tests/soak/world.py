@@ -83,7 +83,7 @@ class World:
         self.own_disk = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_mib}m,mode=0700", "candor-soak", self.server.data],
                                        capture_output=True, check=False).returncode == 0
         self.lives, self.quiet, self.samples, self.befell, self.full = [], [], [], [], []
-        self.callers, self.gate = [], None
+        self.callers, self.gate, self.problems = [], None, []
         self.over = threading.Event()
 
     def close(self):
@@ -133,7 +133,13 @@ class World:
             os.kill(pid, signal.SIGKILL)
         if not pids:  # between two loads: back-off runs
             return False
-        self.until(lambda: [p for p in self.server.engine_pids() if p not in pids], "the engine is up again")
+        begin = time.monotonic()
+        while time.monotonic() < begin + PATIENCE_S / 3 and not set(self.server.engine_pids()) - set(pids):
+            self.failed()
+            time.sleep(0.02)
+        if not set(self.server.engine_pids()) - set(pids):
+            self.problems.append("an engine that was killed was not started again: "
+                                 + self.server.admin("GET", "/v1/models").body.decode(errors="replace"))
         return True
 
     def until(self, true, what):
