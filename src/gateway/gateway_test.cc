@@ -332,8 +332,9 @@ TEST_F(GatewayTest, ModelsHealthAndMetricsAnswer) {
 }
 
 TEST_F(GatewayTest, S15_NothingAdministrativeIsReachable) {
-  for (const char* path : {"/v1/status", "/v1/keys", "/v1/erase", "/v1/entries", "/v1/stop",
-                           "/v1/reload", "/v1/receipt?exchange=00", "/slots", "/props"}) {
+  for (const char* path :
+       {"/v1/status", "/v1/keys", "/v1/erase", "/v1/entries", "/v1/shutdown", "/v1/stops",
+        "/v1/reload", "/v1/receipt?exchange=00", "/slots", "/props"}) {
     const Client client(api());
     client.get(path);
     EXPECT_TRUE(client.read_all().starts_with("HTTP/1.1 404 ")) << path;

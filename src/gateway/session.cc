@@ -46,6 +46,14 @@ bool Session::stopped() {
     refuse(dialect::make_error(ErrorKind::kUnavailable,
                                "The server is shutting down. Ask again in a moment."),
            Cause::kBusy, "", "shutdown");
+  } else if (call.stop().reason() == StopReason::kHalted) {
+    // Resumed in the meantime: this exchange was stopped all the same.
+    const Halt* halt = services.halts.find(received.model, caller.name);
+    refuse(halt != nullptr ? halted_error(*halt)
+                           : dialect::make_error(ErrorKind::kPermission,
+                                                 "An operator has stopped this answer. Ask again.",
+                                                 "", "stopped_by_operator"),
+           Cause::kStopped, "stopped");
   } else if (call.stop().requested()) {
     refuse(dialect::make_error(ErrorKind::kTimeout, "The answer took longer than allowed."),
            Cause::kBusy, "deadline");
