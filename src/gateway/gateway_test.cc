@@ -99,6 +99,14 @@ TEST_F(GatewayTest, ALedgerThatRefusesTheIntentReleasesNothing) {
     EXPECT_EQ(reply.find("Hel"), std::string::npos);
     EXPECT_NE(reply.find("candor doctor"), std::string::npos);
   }
+  // No intent stands for them, so they count as refusals.
+  ledger_.set_mode(FakeLedger::Mode::kAcknowledge);
+  on_io([&] { refusals_.flush(/*all=*/true); });
+  const auto entries = ledger_.submitted_of<ledger::Refusal>();
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_EQ(entries[0].cause, "ledger");
+  EXPECT_EQ(entries[0].status, 503);
+  EXPECT_EQ(entries[0].count, 2U);
 }
 
 TEST_F(GatewayTest, ALedgerThatRefusesTheOutcomeDoesNotLetAStreamEndWell) {
