@@ -26,6 +26,7 @@ struct Commands {
   ReceiptOptions receipt;
   EraseOptions erase;
   KeyOptions key;
+  StopOptions stop;
   PolicyOptions policy;
   std::string reason, shell;
   std::vector<std::string> serve_models, serve_settings;

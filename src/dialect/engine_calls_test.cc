@@ -183,6 +183,35 @@ TEST(ToolCallTest, OnlyTheRequestsToolsMayBeCalledAndOnlyWhenAsked) {
             FinishReason::kStop);
 }
 
+// Found by engine_actions_fuzz: streams whose calls are blocks would begin a new one, without a
+// name, and no longer read as what was released.
+TEST(ToolCallTest, S16_PiecesOfACallComeOneAfterAnother) {
+  const auto delta = [](std::string_view members) {
+    return R"({"choices":[{"index":0,"finish_reason":null,"delta":{)" + std::string(members) +
+           "}}]}";
+  };
+  const std::string f =
+      delta(R"("tool_calls":[{"index":0,"function":{"name":"f","arguments":"{"}}])");
+  const std::string more_f = delta(R"("tool_calls":[{"index":0,"function":{"arguments":"}"}}])");
+  const std::string g =
+      delta(R"("tool_calls":[{"index":1,"function":{"name":"g","arguments":"{}"}}])");
+  const auto read = [](const std::vector<std::string>& payloads) {
+    return read_events(forwarded(kTools), payloads);
+  };
+  EXPECT_FALSE(read({f, more_f, g, finish_event("tool_calls"), "[DONE]"}).error);
+  EXPECT_FALSE(read({f, more_f, content_event("x"), g, finish_event("stop"), "[DONE]"}).error);
+  EXPECT_EQ(read({f, g, more_f}).error->kind, Kind::kMalformed);
+  EXPECT_EQ(read({f, content_event("x"), more_f}).error->kind, Kind::kMalformed);
+  EXPECT_EQ(read({f, delta(R"("reasoning_content":"x")"), more_f}).error->kind, Kind::kMalformed);
+  // A byte that a call's arguments end in is shown before what follows.
+  const Read held = read({delta("\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\","
+                                "\"arguments\":\"\xC3\"}}]"),
+                          g, finish_event("tool_calls"), "[DONE]"});
+  ASSERT_FALSE(held.error);
+  EXPECT_EQ(held.answer.choices[0].tool_calls[0].arguments.reveal(), "\xEF\xBF\xBD");
+  EXPECT_EQ(held.answer.choices[0].tool_calls[1].arguments.reveal(), "{}");
+}
+
 TEST(EmbeddingReaderTest, S16_ExactlyTheVectorsThatWereAskedFor) {
   Exchange exchange;
   exchange.api = Api::kOpenAiEmbeddings;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -142,7 +143,9 @@ struct EngineReader::State {
     TextAssembler content;
     TextAssembler reasoning;
     TextAssembler refusal;
-    std::vector<TextAssembler> arguments;
+    std::size_t calls = 0;
+    bool call_open = false;   // more of the last call's arguments may come
+    TextAssembler arguments;  // of that one
     std::optional<ForcedCallReader> forced;
     std::vector<ToolCall> held;  // whole_calls
     bool called = false;
@@ -180,6 +183,7 @@ struct EngineReader::State {
   std::expected<std::optional<std::string>, EngineError> piece(const json::Object& object,
                                                                std::string_view key,
                                                                TextAssembler& assembler);
+  void end_call(std::uint32_t index, std::vector<AnswerEvent>& out);
   void flush(std::uint32_t index, std::vector<AnswerEvent>& out);
   Outcome usage(const json::Object& object, std::optional<std::uint32_t> choice);
   [[nodiscard]] Usage total() const;
@@ -375,6 +379,7 @@ Outcome EngineReader::State::put_text(std::string text, std::uint32_t index,
     return {};
   }
   if (text.empty() && tokens.empty()) return {};
+  end_call(index, out);
   out.emplace_back(TextDelta{index, Text(std::move(text)), std::move(tokens)});
   return {};
 }
@@ -400,7 +405,10 @@ Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t in
       auto text = piece(object, key, state.reasoning);
       if (!text) return std::unexpected(text.error());
       if (!*text) continue;
-      if (!(*text)->empty()) out.emplace_back(ReasoningDelta{index, Text(*std::move(*text))});
+      if (!(*text)->empty()) {
+        end_call(index, out);
+        out.emplace_back(ReasoningDelta{index, Text(*std::move(*text))});
+      }
       break;  // two names of one field: the first counts
     }
   }
@@ -414,6 +422,7 @@ Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t in
   auto refusal = piece(object, "refusal", api == Api::kOpenAiChat ? state.refusal : state.content);
   if (!refusal) return std::unexpected(refusal.error());
   if (*refusal && !(*refusal)->empty()) {
+    end_call(index, out);
     if (api == Api::kOpenAiChat) {
       out.emplace_back(RefusalDelta{index, Text(*std::move(*refusal))});
     } else {  // the other APIs have no such field
@@ -436,11 +445,18 @@ Outcome EngineReader::State::tool_calls(const json::Array& list, std::uint32_t i
     const json::Object* call = item.if_object();
     if (call == nullptr) return bad(Kind::kMalformed);
     const std::uint64_t at = count_of(*call, "index").value_or(position++);
-    if (at > state.arguments.size()) return bad(Kind::kMalformed);
+    if (at > state.calls) return bad(Kind::kMalformed);
     if (at >= limits.max_tool_calls) return bad(Kind::kBound);
     ToolCallDelta delta{index, static_cast<std::uint32_t>(at), {}, {}};
-    const bool first = at == state.arguments.size();
-    if (first) state.arguments.emplace_back();
+    const bool first = at == state.calls;
+    if (first) {
+      end_call(index, out);
+      ++state.calls;
+      state.call_open = true;
+    } else if (at + 1 != state.calls || !state.call_open) {
+      // Streams whose calls are blocks (Anthropic, responses) cannot go back to one.
+      return bad(Kind::kMalformed);
+    }
     if (const json::Value* function = present(*call, "function")) {
       if (!function->is_object()) return bad(Kind::kMalformed);
       const json::Object& inner = function->get_object();
@@ -453,7 +469,7 @@ Outcome EngineReader::State::tool_calls(const json::Array& list, std::uint32_t i
       if (named && std::ranges::find(tools, delta.name.reveal()) == tools.end()) {
         return bad(Kind::kBadCall);
       }
-      auto arguments = piece(inner, "arguments", state.arguments[at]);
+      auto arguments = piece(inner, "arguments", state.arguments);
       if (!arguments) return std::unexpected(arguments.error());
       delta.arguments = Text(std::move(*arguments).value_or(""));
     }
@@ -463,8 +479,18 @@ Outcome EngineReader::State::tool_calls(const json::Array& list, std::uint32_t i
   return {};
 }
 
+// Something else follows: what is held of the last call's arguments is all there will be.
+void EngineReader::State::end_call(std::uint32_t index, std::vector<AnswerEvent>& out) {
+  ChoiceState& state = choices[index];
+  if (!std::exchange(state.call_open, false)) return;
+  if (std::string rest = state.arguments.flush(); !rest.empty()) {
+    put_call({index, static_cast<std::uint32_t>(state.calls - 1), {}, Text(std::move(rest))}, out);
+  }
+}
+
 void EngineReader::State::flush(std::uint32_t index, std::vector<AnswerEvent>& out) {
   ChoiceState& state = choices[index];
+  end_call(index, out);
   if (std::string rest = state.reasoning.flush(); !rest.empty()) {
     out.emplace_back(ReasoningDelta{index, Text(std::move(rest))});
   }
@@ -473,11 +499,6 @@ void EngineReader::State::flush(std::uint32_t index, std::vector<AnswerEvent>& o
   }
   if (std::string rest = state.refusal.flush(); !rest.empty()) {
     out.emplace_back(RefusalDelta{index, Text(std::move(rest))});
-  }
-  for (std::uint32_t k = 0; k < state.arguments.size(); ++k) {
-    if (std::string rest = state.arguments[k].flush(); !rest.empty()) {
-      put_call({index, k, {}, Text(std::move(rest))}, out);
-    }
   }
 }
 

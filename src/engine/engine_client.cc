@@ -44,7 +44,10 @@ Error cause_error(Cause cause) {
 
 struct Connection {
   explicit Connection(Channel channel)
-      : socket(std::move(channel.socket)), tls(std::move(channel.tls)), buffer(kBufferBytes) {}
+      : socket(std::move(channel.socket)),
+        tls(std::move(channel.tls)),
+        storage(std::make_unique_for_overwrite<char[]>(kBufferBytes)),
+        buffer(storage.get(), kBufferBytes) {}
 
   void abort(Cause why) {
     if (cause == Cause::kNone) cause = why;
@@ -80,7 +83,7 @@ struct Connection {
   }
   asio::awaitable<Result<bool>> read_tls() {
     for (;;) {
-      const http::Io io = tls->read(std::span(buffer).subspan(end));
+      const http::Io io = tls->read(buffer.subspan(end));
       if (io.state == http::Io::State::kDone) {
         end += io.bytes;
         co_return true;
@@ -127,7 +130,8 @@ struct Connection {
 
   StreamSocket socket;
   std::unique_ptr<http::TlsSession> tls;  // over socket, which outlives it
-  std::vector<char> buffer;
+  std::unique_ptr<char[]> storage;  // not initialised: memory that no answer fills is never touched
+  std::span<char> buffer;
   std::size_t begin = 0, end = 0;
   Cause cause = Cause::kNone;
   Cause deadline_cause = Cause::kNone;
@@ -151,11 +155,11 @@ struct EngineClient::Impl : std::enable_shared_from_this<EngineClient::Impl> {
     head_end += "\r\nContent-Length: ";
   }
 
-  ConnectionPtr take_idle(Time now) {
+  ConnectionPtr take_idle(Time at) {
     while (!idle.empty()) {
       ConnectionPtr out = std::move(idle.back());
       idle.pop_back();
-      if (now - out->idle_since <= options.max_idle_age && out->is_quiet()) {
+      if (at - out->idle_since <= options.max_idle_age && out->is_quiet()) {
         out->reused = true;
         return out;
       }
@@ -164,7 +168,7 @@ struct EngineClient::Impl : std::enable_shared_from_this<EngineClient::Impl> {
   }
   void give_back(ConnectionPtr connection) {
     if (closed || idle.size() >= options.max_idle_connections) return;
-    connection->idle_since = std::chrono::steady_clock::now();
+    connection->idle_since = now();
     connection->finished();
     connection->total_deadline = Time::max();
     idle.push_back(std::move(connection));
@@ -181,18 +185,23 @@ struct EngineClient::Impl : std::enable_shared_from_this<EngineClient::Impl> {
     *found = active.back();
     active.pop_back();
   }
+  [[nodiscard]] Time now() const {
+    return Time(std::chrono::microseconds(options.clock->mono_us()));
+  }
+  void sweep() {
+    for (Connection* connection : active) {
+      if (connection->deadline <= now() && connection->cause == Cause::kNone) {
+        connection->abort(connection->deadline_cause);
+      }
+    }
+  }
   void tick() {
     ticking = true;
     timer.expires_after(kTick);
     timer.async_wait([weak = weak_from_this()](boost::system::error_code error) {
       const auto self = weak.lock();
       if (error || !self) return;
-      const Time now = std::chrono::steady_clock::now();
-      for (Connection* connection : self->active) {
-        if (connection->deadline <= now && connection->cause == Cause::kNone) {
-          connection->abort(connection->deadline_cause);
-        }
-      }
+      self->sweep();
       self->ticking = false;
       if (!self->active.empty()) self->tick();
     });
@@ -295,7 +304,7 @@ class Stream final : public EngineStream {
       CO_TRY(decode());
       if (events_ && parser_.ready()) continue;
       if (decoder_.ended()) break;
-      connection_->expect(std::chrono::steady_clock::now() + idle_deadline_, Cause::kIdle);
+      connection_->expect(impl_->now() + idle_deadline_, Cause::kIdle);
       const bool more = CO_TRY(co_await connection_->read());
       if (!more) CO_TRY(decoder_.closed());
     }
@@ -355,13 +364,15 @@ void EngineClient::close() {
   for (Connection* connection : impl_->active) connection->abort(Cause::kClientClosed);
 }
 
+void EngineClient::sweep() { impl_->sweep(); }
+
 std::size_t EngineClient::idle_connections() const noexcept { return impl_->idle.size(); }
 
 asio::awaitable<Result<std::unique_ptr<EngineStream>>> EngineClient::open(EngineRequest request) {
   const std::shared_ptr<Impl> impl = impl_;
   for (bool may_retry = true;; may_retry = false) {
     if (impl->closed) co_return std::unexpected(cause_error(Cause::kClientClosed));
-    const Time now = std::chrono::steady_clock::now();
+    const Time now = impl->now();
     ConnectionPtr connection = may_retry ? impl->take_idle(now) : nullptr;
     if (!connection) {
       Channel channel = CO_TRY(co_await impl->options.dialer->dial(impl->executor));

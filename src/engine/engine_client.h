@@ -25,6 +25,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/sensitive.h"
 #include "engine/endpoint.h"
@@ -70,6 +71,7 @@ struct EngineClientOptions {
   std::size_t max_header_bytes = 16U << 10U;
   std::uint64_t max_body_bytes = 64ULL << 20U;  // whole bodies, and errors' bodies
   SseLimits sse;
+  Clock* clock = &system_clock();  // of the deadlines; outlives the client
 };
 
 struct EngineRequest {
@@ -118,6 +120,8 @@ class EngineClient {
   [[nodiscard]] asio::awaitable<Result<Reply>> fetch(EngineRequest request);
   // Refuses new requests and fails the pending ones with kUnavailable.
   void close();
+  // Ends what is past its deadline; runs by itself ten times a second, tests call it.
+  void sweep();
   [[nodiscard]] std::size_t idle_connections() const noexcept;
 
  private:

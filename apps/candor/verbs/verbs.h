@@ -74,7 +74,15 @@ struct PolicyOptions {
 [[nodiscard]] int run_policy_test(const Output& out, const PolicyOptions& options);
 
 [[nodiscard]] int run_doctor(const Context& context);
-[[nodiscard]] int run_stop(const Context& context, const std::string& reason);
+struct StopOptions {
+  bool all = false, list = false;
+  std::string model, user, reason;
+};
+[[nodiscard]] int run_stop(const Context& context, const StopOptions& options);
+// One stop of GET /v1/stops in words; foreign text.
+[[nodiscard]] std::string stop_text(const json::Object& stop);
+[[nodiscard]] int run_resume(const Context& context, const StopOptions& options);
+[[nodiscard]] int run_shutdown(const Context& context, const std::string& reason);
 [[nodiscard]] int run_reload(const Context& context, const std::string& reason);
 [[nodiscard]] int run_version(bool json);
 

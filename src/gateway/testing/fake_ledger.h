@@ -1,5 +1,5 @@
-// A ledger in memory whose acknowledgements a test holds back, releases or refuses. It signs
-// nothing. Thread-safe.
+// A ledger in memory whose acknowledgements a test holds back, releases or refuses. Its tree, its
+// signatures and so its receipts are real. Thread-safe.
 #pragma once
 
 #include <deque>
@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
+#include "crypto/sign.h"
+#include "ledger/checkpoint.h"
 #include "ledger/entry.h"
 #include "ledger/merkle.h"
 #include "store/ledger.h"
@@ -62,6 +65,8 @@ class FakeLedger final : public store::Ledger {
       const std::scoped_lock lock(mutex_);
       item = {texts_.size(), ledger::hash_leaf(as_bytes(submission.entry)), std::move(done)};
       texts_.push_back(std::move(submission.entry));
+      nodes_.append(item.leaf);
+      head_ = sign();
       if (mode_ == Mode::kHold) {
         waiting_.push_back(std::move(item));
         return;
@@ -69,15 +74,13 @@ class FakeLedger final : public store::Ledger {
     }
     finish(std::move(item), mode_);
   }
-  Result<std::vector<Digest>> prove(std::uint64_t, std::uint64_t) override {
-    return std::vector<Digest>{};
+  Result<std::vector<Digest>> prove(std::uint64_t index, std::uint64_t size) override {
+    const std::scoped_lock lock(mutex_);
+    return ledger::prove_inclusion(nodes_, index, size);
   }
   std::shared_ptr<const store::SignedHead> head() const override {
     const std::scoped_lock lock(mutex_);
-    auto head = std::make_shared<store::SignedHead>();
-    head->size = texts_.size();
-    head->note = "fake\n1\nAAAA\n\n- fake AAAA\n";
-    return head;
+    return head_;
   }
   Result<std::string> read(std::uint64_t index) override {
     const std::scoped_lock lock(mutex_);
@@ -85,12 +88,20 @@ class FakeLedger final : public store::Ledger {
     return texts_[index];
   }
   const std::string& origin() const override { return origin_; }
-  const std::string& verifier_key() const override { return origin_; }
+  const std::string& verifier_key() const override { return verifier_key_; }
   Result<void> publish() override { return {}; }
   Result<void> health() const override {
     const std::scoped_lock lock(mutex_);
     if (!healthy_) return fail(Code::kDataLoss, "a test says so");
     return {};
+  }
+  // Begins anew; nothing may be held.
+  void forget() {
+    const std::scoped_lock lock(mutex_);
+    CANDOR_CHECK(waiting_.empty());
+    texts_.clear();
+    nodes_ = ledger::RecentNodes();
+    head_ = sign();
   }
   void set_healthy(bool healthy) {
     const std::scoped_lock lock(mutex_);
@@ -109,12 +120,27 @@ class FakeLedger final : public store::Ledger {
     item.done(store::Acknowledgement{.index = item.index, .leaf = item.leaf, .head = head()});
   }
 
+  std::shared_ptr<const store::SignedHead> sign() const {
+    auto head = std::make_shared<store::SignedHead>();
+    head->size = nodes_.frontier().size();
+    head->root = nodes_.frontier().root();
+    const crypto::SigningKey* keys[] = {&key_};
+    head->note = ledger::sign_checkpoint(
+        {.origin = origin_, .size = head->size, .root = head->root, .extensions = {}}, keys);
+    return head;
+  }
+
   mutable std::mutex mutex_;
   Mode mode_ = Mode::kAcknowledge;
   bool healthy_ = true;
   std::vector<std::string> texts_;
   std::deque<Waiting> waiting_;
-  std::string origin_ = "candor/fake";
+  ledger::RecentNodes nodes_;
+  crypto::SigningKey key_ = crypto::SigningKey::from_seed(Sensitive<Digest>(Digest{}));
+  std::string origin_ = ledger::log_origin(key_.public_key());
+  std::string verifier_key_ =
+      ledger::format_verifier_key(ledger::log_verifier_key(origin_, key_.public_key()));
+  std::shared_ptr<const store::SignedHead> head_ = sign();
 };
 
 }  // namespace candor::gateway
