@@ -212,7 +212,10 @@ class Harness {
   int run_exact(std::vector<std::string> words) {
     SupervisorOptions options;
     options.scheduling = Scheduling::kBatch;  // idle would wait for other tests
-    internal::Launcher launcher(options, {.fd = OwnedFd(dup(program_fd_)), .digest = {}}, {}, {});
+    internal::Programs programs;
+    programs.engine.fd = OwnedFd(dup(program_fd_));
+    programs.null = OwnedFd(open("/dev/null", O_RDWR | O_CLOEXEC));
+    internal::Launcher launcher(options, std::move(programs));
     auto started = launcher.start(
         {.model_fd = ground_.model(), .flags = std::move(words), .data_limit_bytes = kDataLimit});
     if (!started) {
