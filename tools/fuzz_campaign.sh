@@ -67,7 +67,7 @@ turn() {
   esac
   [[ ! -f fuzz/dictionaries/$name.dict ]] || options+=("-dict=fuzz/dictionaries/$name.dict")
   mkdir -p "$folder/corpus/$name" "fuzz/corpus/$name"
-  chrt -i 0 nice -n 19 "${program[$name]}" -max_total_time="$seconds" "${options[@]}" -timeout=20 \
+  chrt -i 0 nice -n 19 "${program[$name]}" -max_total_time="$seconds" "${options[@]}" -timeout=300 \
     -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$folder/crashes/$name-" \
     "$folder/corpus/$name" "fuzz/corpus/$name" >"$log" 2>&1 || true
   count=$(awk '/^stat::number_of_executed_units/ { n = $2 } /^#[0-9]+/ { m = substr($1, 2) }
