@@ -2,10 +2,12 @@
 // proxy is to be measured. Speaks enough of the OpenAI API for Candor and its rivals.
 //
 // usage: bench_canned_upstream --listen tcp:127.0.0.1:0 [--unix PATH] [--events 64] [--pace-us 0]
+//          [--stamp]
 //
 // Prints "port N" once it listens. POST answers with one chat completion, or, when the body holds
 // "stream":true, with a chunked event stream of --events pieces (all in one write, or one write
-// every --pace-us). GET answers /health and /v1/models. One thread, epoll, keep-alive.
+// every --pace-us). --stamp: the pieces are "NUMBER@TIME;", the time that of the write on the
+// monotonic clock in nanoseconds, for bench_streams. GET answers /health and /v1/models. One thread, epoll, keep-alive.
 #include <algorithm>
 #include <cerrno>
 #include <memory>
@@ -46,8 +48,9 @@ struct Canned {
   std::string json;
   std::string stream_head;
   std::vector<std::string> stream;  // chunks, the last one with the terminator
+  std::size_t texts;
 
-  explicit Canned(int events) {
+  explicit Canned(int events) : texts(static_cast<std::size_t>(events)) {
     const std::string usage = R"("usage":{"completion_tokens":)" + std::to_string(events) +
                               R"(,"prompt_tokens":24,"total_tokens":)" +
                               std::to_string(events + 24) + "}";
@@ -86,7 +89,8 @@ struct Connection {
 
 class Server {
  public:
-  Server(int events, std::int64_t pace_ns) : canned_(events), pace_ns_(pace_ns) {
+  Server(int events, std::int64_t pace_ns, bool stamp)
+      : canned_(events), pace_ns_(pace_ns), stamp_(stamp) {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
   }
 
@@ -170,15 +174,23 @@ class Server {
       connection.out += canned_.stream_head;
       connection.piece = 0;
       if (pace_ns_ == 0) {
-        for (const std::string& piece : canned_.stream) connection.out += piece;
+        for (std::size_t i = 0; i < canned_.stream.size(); ++i) connection.out += piece(i);
       } else {
         due_.emplace(now_ns(), connection.fd);
       }
     }
   }
 
+  [[nodiscard]] std::string piece(std::size_t number) const {
+    // Before the texts there is the role.
+    if (!stamp_ || number == 0 || number > canned_.texts) return canned_.stream[number];
+    return chunk(event(
+        R"({"content":")" + std::to_string(number - 1) + "@" + std::to_string(now_ns()) + ";\"}",
+        "null"));
+  }
+
   void next_piece(Connection& connection, std::int64_t at) {
-    connection.out += canned_.stream[connection.piece++];
+    connection.out += piece(connection.piece++);
     if (connection.piece < canned_.stream.size()) due_.emplace(at + pace_ns_, connection.fd);
     (void)flush(connection);
   }
@@ -211,6 +223,7 @@ class Server {
 
   Canned canned_;
   std::int64_t pace_ns_;
+  bool stamp_;
   int epoll_ = -1;
   std::vector<int> listeners_;
   std::unordered_map<int, std::unique_ptr<Connection>> connections_;
@@ -227,7 +240,8 @@ int main(int argc, char** argv) {
   const Arguments arguments(argc, argv);
   (void)prctl(PR_SET_TIMERSLACK, 1);
   Server server(static_cast<int>(arguments.number("events", 64)),
-                static_cast<std::int64_t>(arguments.number("pace-us", 0) * 1000));
+                static_cast<std::int64_t>(arguments.number("pace-us", 0) * 1000),
+                arguments.has("stamp"));
   const int fd = listen_on(Address(arguments.text("listen", "tcp:127.0.0.1:0")));
   server.add_listener(fd);
   if (arguments.has("unix"))

@@ -1,17 +1,15 @@
 """What Candor adds to an upstream's latency, and how many requests it carries (A22).
 
 Pairs of runs, candor and the disk's floor in turn (A B, B A, ...), each beside a direct run to the
-canned upstream; then the ledger in memory; then 32 connections; then nginx and Go's httputil proxy.
+canned upstream; then the ledger in memory; then 32 connections; then nginx and Go's httputil proxy;
+then streams, event by event (streams.py).
 """
-
-import pathlib
-import shutil
-import subprocess
-import time
 
 from lib import (PROGRAMS, ROOT, TOOLS, Process, Scratch, accepts, arguments, canned_upstream, finish,
                  free_port, load, lower_bound, median, need, run_json, say, table)
+from rivals import httputil, nginx
 from server import Candor, entry_sizes
+from streams import streams_result
 
 EXPECT = "is Paris"
 RATE = 2000
@@ -80,45 +78,6 @@ def throughput(candor, folder, seconds, rounds):
     return median([run["per_s"] for run in per_second]), median([run["p99_us"] for run in per_second]), median(flushes)
 
 
-def nginx(folder, port, upstream_port):
-    """nginx from Debian's package, unpacked beside us rather than installed; None if not to be had."""
-    binary = shutil.which("nginx") or ROOT / ".cache/nginx/usr/sbin/nginx"
-    if not pathlib.Path(binary).exists():
-        target = ROOT / ".cache/nginx"
-        target.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run("apt-get download nginx && dpkg-deb -x nginx_*.deb . && rm -f nginx_*.deb", shell=True,
-                              cwd=target, capture_output=True, check=False)
-        if done.returncode != 0 or not pathlib.Path(binary).exists():
-            return None
-    (folder / "nginx").mkdir()
-    config = folder / "nginx.conf"
-    config.write_text(f"""
-worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; client_body_temp_path {folder}/nginx; proxy_temp_path {folder}/nginx;
-  fastcgi_temp_path {folder}/nginx; uwsgi_temp_path {folder}/nginx; scgi_temp_path {folder}/nginx;
-  keepalive_requests 100000000;
-  upstream canned {{ server 127.0.0.1:{upstream_port}; keepalive 512; keepalive_requests 100000000; }}
-  server {{ listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://canned; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }} }}
-}}""")
-    return Process([binary, "-c", config, "-e", folder / "nginx.log"], folder / "nginx.out", wait_for=accepts(port))
-
-
-def httputil(folder, port, upstream_port):
-    """Go's httputil.ReverseProxy; None without a Go toolchain."""
-    if not shutil.which("go"):
-        return None
-    binary = ROOT / ".cache/httputil_proxy"
-    done = subprocess.run(["go", "build", "-o", binary, "."], cwd=ROOT / "benches/httputil_proxy", capture_output=True,
-                          check=False)
-    if done.returncode != 0:
-        return None
-    return Process([binary, f"127.0.0.1:{port}", f"http://127.0.0.1:{upstream_port}"], folder / "httputil.log",
-                   wait_for=accepts(port))
-
-
 def rivals(folder, upstream, upstream_port, seconds, rounds):
     rows = {}
     for name, start in (("nginx", nginx), ("go_httputil", httputil)):
@@ -140,7 +99,7 @@ def rivals(folder, upstream, upstream_port, seconds, rounds):
     return rows
 
 
-def streams(candor, upstream, seconds, rounds):
+def whole_streams(candor, upstream, seconds, rounds):
     """64 events a stream, 100 streams a second: what a reader of a stream notices."""
     first, whole = [], []
     for _ in range(rounds):
@@ -152,8 +111,12 @@ def streams(candor, upstream, seconds, rounds):
 
 
 def main():
-    options = arguments(__doc__.splitlines()[0]).parse_args()
-    need(PROGRAMS / "candor", TOOLS / "bench_load")
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--streams", action="store_true", help="only the streams")
+    options = parser.parse_args()
+    need(PROGRAMS / "candor", TOOLS / "bench_load", TOOLS / "bench_streams")
+    if options.streams:
+        finish({"benchmark": "gateway", "streams": streams_result(options.quick)}, options)
     count = options.pairs or (2 if options.quick else 20)
     seconds, rounds = (1, 1) if options.quick else (3, 5)
     with Scratch() as folder:
@@ -164,7 +127,7 @@ def main():
                 say(f"candor serve on {candor.address}, ledger on this disk; warming up")
                 paced(candor.address, 1 if options.quick else 3, **candor.client)
                 sizes, good, apart = pairs_against_floor(candor, upstream, folder, count, seconds)
-                first_us, whole_us = streams(candor, upstream, seconds, rounds)
+                first_us, whole_us = whole_streams(candor, upstream, seconds, rounds)
                 per_second, full_p99, flush = throughput(candor, folder, 2 if options.quick else 5, rounds)
                 candor.verify()
             direct_full = median([full(upstream, 1)["per_s"] for _ in range(rounds)])
@@ -197,6 +160,8 @@ def main():
         "requests_per_s_32": per_second >= 10_000 or flush >= 1000,
         "enough_pairs": len(good) >= 5,
     }
+    result["streams"] = streams_result(options.quick)
+    result["bounds"] |= result["streams"]["bounds"]
     result["state"] = "true" if all(result["bounds"].values()) else "partial"
     say()
     table(["at 2,000 requests/s", "adds p50 us", "adds p99 us", "requests/s, 32 connections"],

@@ -267,6 +267,59 @@ void add_key(CLI::App& app, Commands& c) {
   runs(auditor, c, [&c](const Context& x) { return run_key_auditor(x, c.key); });
 }
 
+void add_stops(CLI::App& app, Commands& c) {
+  const auto named = [&c](CLI::App* one) {
+    one->add_flag("--all", c.stop.all, "Every model, for everybody");
+    one->add_option("--model", c.stop.model, "One model, for everybody")->type_name("NAME");
+    one->add_option("--user", c.stop.user, "One user or key, for every model")->type_name("NAME");
+    one->add_option("--reason", c.stop.reason, "Shown to whom it stops; sealed beside the entry")
+        ->type_name("TEXT");
+  };
+  CLI::App* stop = verb(app, "stop", "Stop answers at once, until they are resumed",
+                        "  candor stop --all --reason \"it insults customers\"\n"
+                        "  candor stop --model smollm2 --reason \"recalled by its maker\"\n"
+                        "  candor stop --user alice --reason \"key on a public page\"\n"
+                        "  candor stop --list");
+  named(stop);
+  stop->add_flag("--list", c.stop.list, "What is stopped now, and why");
+  runs(stop, c, [&c](const Context& x) { return run_stop(x, c.stop); });
+  CLI::App* resume = verb(app, "resume", "Let answers begin again after a stop",
+                          "  candor resume --model smollm2 --reason \"the maker's fix is in\"");
+  named(resume);
+  runs(resume, c, [&c](const Context& x) { return run_resume(x, c.stop); });
+}
+
+void add_policy(CLI::App& app, Commands& c) {
+  CLI::App* policy = verb(app, "policy", "Rules: check, test",
+                          "  candor policy check packs/policies/eu.toml rules.toml\n"
+                          "  candor policy test packs/policies");
+  policy->require_subcommand(1);
+  const auto add = [&](const std::string& name, const std::string& what, const std::string& paths,
+                       const std::string& examples,
+                       int (*run)(const Output&, const PolicyOptions&)) {
+    CLI::App* act = verb(*policy, name, what, examples);
+    act->add_option("paths", c.policy.paths, paths)->required()->type_name("FILE|DIR");
+    act->final_callback([&c, run] {
+      c.run = [&c, run] {
+        return run(Output({.json = c.global.json, .raw = c.global.raw}), c.policy);
+      };
+    });
+  };
+  add("check",
+      "Find type errors, unknown names, constant conditions, duplicates and unreachable rules",
+      "Rule files, or folders of them: together they are one policy",
+      "  candor policy check rules.toml\n"
+      "  candor policy check packs/policies --json\n"
+      "Exit codes: 0 nothing found, 2 not usable, 3 usable, but a rule cannot do what it says",
+      run_policy_check);
+  add("test", "Run the cases kept beside the rules",
+      "Case files (x.cases.toml), rule files (x.toml) with cases beside them, or folders",
+      "  candor policy test packs/policies\n"
+      "  candor policy test rules.toml\n"
+      "Exit codes: 0 all passed, 1 a case failed, 2 rules or cases are not usable, 4 no cases",
+      run_policy_test);
+}
+
 void add_rest(CLI::App& app, Commands& c) {
   runs(verb(app, "doctor", "What is in force, from where, and the state of each promise",
             "  candor doctor\n  candor doctor --json | jq .promises"),
@@ -275,10 +328,10 @@ void add_rest(CLI::App& app, Commands& c) {
                           "  candor reload --reason \"a new model\"");
   reload->add_option("--reason", c.reason, "Sealed beside the entry")->type_name("TEXT");
   runs(reload, c, [&c](const Context& x) { return run_reload(x, c.reason); });
-  CLI::App* stop = verb(app, "stop", "Let the server finish what it answers, then end it",
-                        "  candor stop --reason upgrade");
-  stop->add_option("--reason", c.reason, "Sealed beside the entry")->type_name("TEXT");
-  runs(stop, c, [&c](const Context& x) { return run_stop(x, c.reason); });
+  CLI::App* shutdown = verb(app, "shutdown", "Let the server finish what it answers, then end it",
+                            "  candor shutdown --reason upgrade");
+  shutdown->add_option("--reason", c.reason, "Sealed beside the entry")->type_name("TEXT");
+  runs(shutdown, c, [&c](const Context& x) { return run_shutdown(x, c.reason); });
   CLI::App* version =
       verb(app, "version", "The version of this program", "  candor version --json");
   version->final_callback([&c] { c.run = [&c] { return run_version(c.global.json); }; });
@@ -327,6 +380,8 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
   add_ledger(*app, commands);
   add_record(*app, commands);
   add_key(*app, commands);
+  add_stops(*app, commands);
+  add_policy(*app, commands);
   add_rest(*app, commands);
   return app;
 }

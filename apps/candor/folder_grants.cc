@@ -62,6 +62,8 @@ Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& conf
     }
     grants.push_back({socket.parent_path(), Rights::kReadWrite});
   }
+  grant_file(grants, config.oidc.ca, config.data_dir);
+  if (config.oidc.keys.starts_with('/')) grant_file(grants, config.oidc.keys, config.data_dir);
   if (!config.file.empty())
     grants.push_back({grant_for(config.file, config.data_dir), Rights::kRead});
   for (const config::Model& model : config.models) {

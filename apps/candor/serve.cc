@@ -198,6 +198,11 @@ Result<void> Monitor::open_services() {
   loads_->on_ended([this](const std::string& load) { engines_->forget_load(load); });
 
   refusals_.emplace(*acks_, stamp, system_clock());
+  std::shared_ptr<gateway::OidcKeys> oidc;
+  if (!config_.oidc.issuer.empty()) {
+    auto options = TRY(oidc_options(config_.oidc));
+    oidc = TRY(gateway::OidcKeys::open(io_.get_executor(), workers_, std::move(options)));
+  }
   services_.emplace(gateway::Services{
       .io = io_,
       .workers = workers_,
@@ -215,6 +220,8 @@ Result<void> Monitor::open_services() {
       .subjects = {},
       .queues = {},
       .quotas = {},
+      .halts = gateway::Halts(TRY(store_->state().list_halts())),
+      .oidc = std::move(oidc),
       .draining = false});
   gateway_.emplace(*services_, gateway::standard_pipeline());
   admin_.emplace(*gateway_, *store_, supervisor_.get(),
@@ -222,7 +229,7 @@ Result<void> Monitor::open_services() {
                                        .owner_gid = ::getegid(),
                                        .static_status = [this] { return static_status(); },
                                        .reload = [this] { return reload(); },
-                                       .stop = [this] { begin_stop("admin"); }});
+                                       .shut_down = [this] { begin_stop("admin"); }});
   return open_listeners();
 }
 
@@ -460,6 +467,7 @@ Task<void> Monitor::shut_down() {
   co_await server_->drain(config_.limits.drain_timeout);
   if (supervisor_) co_await supervisor_->stop();
   co_await engines_->close_upstreams();
+  if (services_->oidc) services_->oidc->close();
   refusals_->flush(/*all=*/true);
   co_await admin_server_->drain(std::chrono::milliseconds(100));
   const auto closed =

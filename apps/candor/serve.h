@@ -18,9 +18,9 @@ struct ServeEnvironment {
   std::function<Result<config::Config>()> reload;
 };
 
-// Serves until SIGTERM, SIGINT or POST /v1/stop; answers the process's exit code (docs/errors.md).
-// Says what it listens on and tells a service manager (NOTIFY_SOCKET) when it is ready; errors are
-// written to standard error by the callee.
+// Serves until SIGTERM, SIGINT or POST /v1/shutdown; answers the process's exit code
+// (docs/errors.md). Says what it listens on and tells a service manager (NOTIFY_SOCKET) when it is
+// ready; errors are written to standard error by the callee.
 [[nodiscard]] int run_serve(const config::Config& config, const ServeEnvironment& environment);
 
 }  // namespace candor::cli

@@ -163,6 +163,32 @@ Result<std::vector<gateway::UpstreamConfig>> upstreams(const config::Config& con
   return out;
 }
 
+Result<gateway::OidcOptions> oidc_options(const config::Oidc& config) {
+  gateway::OidcOptions out;
+  out.expected.issuer = config.issuer;
+  out.expected.audiences = config.audiences;
+  std::vector<std::string> names = config.algorithms;
+  if (names.empty()) {
+    names = {"RS256", "RS384", "RS512", "PS256", "PS384",
+             "PS512", "ES256", "ES384", "ES512", "EdDSA"};
+  }
+  for (const std::string& name : names) {
+    const auto algorithm = crypto::jws_algorithm(name);
+    if (!algorithm) {
+      return fail(Code::kInvalidArgument,
+                  "oidc.algorithms: no algorithm is taken that is called " + name);
+    }
+    out.expected.algorithms.push_back(*algorithm);
+  }
+  out.expected.skew_s = std::chrono::duration_cast<std::chrono::seconds>(config.clock_skew).count();
+  out.expected.user_claim = config.user_claim;
+  out.expected.groups_claim = config.groups_claim;
+  out.groups = config.groups;
+  out.keys = config.keys;
+  if (!config.ca.empty()) out.ca_pem = TRY(read_text_file(config.ca));
+  return out;
+}
+
 engine::SupervisorOptions supervisor_options(const config::Config& config,
                                              const Path& program_folder,
                                              const store::DataPaths& paths) {
@@ -190,6 +216,8 @@ engine::SupervisorOptions supervisor_options(const config::Config& config,
                             : engine::Confinement::kRequired;
   options.load_deadline = config.engine.load_timeout;
   options.stop_deadline = config.engine.stop_timeout;
+  // Its main loop may be busy with a long prompt's batch, as it may between two tokens.
+  options.probe_deadline = 2 * config.engine.stall_timeout;
   options.kernel_probe = config.engine.kernel_probe;
   options.model_probe_tokens = config.engine.model_probe_tokens;
   return options;

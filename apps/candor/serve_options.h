@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "engine/supervisor.h"
 #include "gateway/engines.h"
+#include "gateway/oidc_keys.h"
 #include "gateway/settings.h"
 #include "http/server.h"
 #include "json/json.h"
@@ -19,6 +20,7 @@ namespace candor::cli {
 // max_connections is lowered where the process may not hold the descriptors for it: each connection
 // may need another one to an engine, and some are kept for the ledger and the administration.
 [[nodiscard]] http::ServerOptions server_options(const config::Config& config);
+[[nodiscard]] Result<gateway::OidcOptions> oidc_options(const config::Oidc& config);
 [[nodiscard]] engine::SupervisorOptions supervisor_options(const config::Config& config,
                                                            const Path& program_folder,
                                                            const store::DataPaths& paths);

@@ -278,6 +278,23 @@ class Builder {
       c.identity.forwarder_uids.push_back(static_cast<std::uint32_t>(uid));
     }
 
+    Oidc& o = c.oidc;
+    o.issuer = text("oidc.issuer");
+    o.audiences = texts("oidc.audiences");
+    o.keys = text("oidc.keys");
+    o.ca = path(slot("oidc.ca"));
+    o.algorithms = texts("oidc.algorithms");
+    o.user_claim = text("oidc.user_claim");
+    o.groups_claim = text("oidc.groups_claim");
+    o.groups = texts("oidc.groups");
+    o.clock_skew = duration("oidc.clock_skew");
+    if (!o.issuer.empty() && o.audiences.empty()) {
+      problem("oidc.audiences", "is needed: a token for another service must not open this one");
+    }
+    if (o.issuer.empty() && !(o.audiences.empty() && o.keys.empty())) {
+      problem("oidc.issuer", "is needed where oidc.audiences or oidc.keys is set");
+    }
+
     const std::string& level = text("log.level");
     c.log.level = level == "debug"     ? LogLevel::kDebug
                   : level == "warning" ? LogLevel::kWarning

@@ -127,6 +127,17 @@ struct Identity {
   std::vector<std::uint32_t> forwarder_uids;  // processes that speak for others: told to use a key
 };
 
+struct Oidc {
+  std::string issuer;  // empty: no sign-in tokens are taken
+  std::vector<std::string> audiences;
+  std::string keys;  // a file's absolute path, a URL, or empty: by discovery
+  Path ca;
+  std::vector<std::string> algorithms;  // empty: all
+  std::string user_claim, groups_claim;
+  std::vector<std::string> groups;
+  Milliseconds clock_skew{};
+};
+
 struct Log {
   LogLevel level = LogLevel::kInfo;
   std::optional<LogFormat> format;  // unset: text on a terminal, else JSON
@@ -158,6 +169,7 @@ struct Config {
   Quota quota;
   Ledger ledger;
   Identity identity;
+  Oidc oidc;
   Log log;
   Privacy privacy;
 

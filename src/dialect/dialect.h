@@ -170,6 +170,9 @@ struct ModelInfo {
   std::uint64_t embedding_length = 0;
   std::string architecture;
   std::string quantisation;  // of most of its weights: "q4_1"
+  bool embeds = false;
+  bool has_tools = false;  // its template names them; of an upstream, which is not known, true
+  bool thinks = false;
 };
 
 class Dialect {

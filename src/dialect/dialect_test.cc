@@ -213,6 +213,14 @@ TEST(InfoTest, ListAndSingleAreValidJsonOfEachDialect) {
   out.clear();
   dialect_of(Api::kOllamaChat).render_info(Info::kVersion, {}, out);
   EXPECT_TRUE(json::parse(out)->at("version").is_string());
+  const auto capabilities = [&](const ModelInfo& model) {
+    out.clear();
+    dialect_of(Api::kOllamaChat).render_info(Info::kModel, {&model, 1}, out);
+    return json::to_text(json::parse(out)->at("capabilities"));
+  };
+  EXPECT_EQ(capabilities(models[1]), R"(["completion"])");
+  models[1].has_tools = models[1].thinks = models[1].embeds = true;
+  EXPECT_EQ(capabilities(models[1]), R"(["completion","tools","thinking","embedding"])");
 }
 
 TEST(InfoTest, ThePathOrTheBodyNamesTheModel) {

@@ -232,7 +232,11 @@ void append_shown(const ModelInfo& model, std::string& out) {
     out += ':';
     append_number(out, model.embedding_length);
   }
-  out += R"(},"capabilities":["completion","tools"],"modified_at":)";
+  out += R"(},"capabilities":["completion")";
+  if (model.has_tools) out += R"(,"tools")";
+  if (model.thinks) out += R"(,"thinking")";
+  if (model.embeds) out += R"(,"embedding")";
+  out += R"(],"modified_at":)";
   json::append_string(out, format_utc(model.created_s * 1'000'000));
   if (!model.digest.empty()) {
     out += R"(,"candor":{"weights_sha256":)";

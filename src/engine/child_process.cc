@@ -87,7 +87,9 @@ bool write_file(const char* path, const char* text) {
     child_fails(status_fd, status, Step::kIdentity);
   }
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  (void)setsid();
+  // A group of its own, out of reach of the terminal's Ctrl-C; not a session, for which Linux would
+  // make a scheduling group (autogroup): SCHED_IDLE would then yield to nobody outside of it.
+  (void)setpgid(0, 0);
   sigset_t none;
   sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -44,7 +44,10 @@ Error cause_error(Cause cause) {
 
 struct Connection {
   explicit Connection(Channel channel)
-      : socket(std::move(channel.socket)), tls(std::move(channel.tls)), buffer(kBufferBytes) {}
+      : socket(std::move(channel.socket)),
+        tls(std::move(channel.tls)),
+        storage(std::make_unique_for_overwrite<char[]>(kBufferBytes)),
+        buffer(storage.get(), kBufferBytes) {}
 
   void abort(Cause why) {
     if (cause == Cause::kNone) cause = why;
@@ -80,7 +83,7 @@ struct Connection {
   }
   asio::awaitable<Result<bool>> read_tls() {
     for (;;) {
-      const http::Io io = tls->read(std::span(buffer).subspan(end));
+      const http::Io io = tls->read(buffer.subspan(end));
       if (io.state == http::Io::State::kDone) {
         end += io.bytes;
         co_return true;
@@ -127,7 +130,8 @@ struct Connection {
 
   StreamSocket socket;
   std::unique_ptr<http::TlsSession> tls;  // over socket, which outlives it
-  std::vector<char> buffer;
+  std::unique_ptr<char[]> storage;  // not initialised: memory that no answer fills is never touched
+  std::span<char> buffer;
   std::size_t begin = 0, end = 0;
   Cause cause = Cause::kNone;
   Cause deadline_cause = Cause::kNone;

@@ -37,13 +37,20 @@ class Descriptor {
   int fd_;
 };
 
+// Landlock grants the folders of models at the start, or, where the data folder lies below one, the
+// files that are there then (apps/candor/folder_grants.h).
+constexpr std::string_view kAccessAdvice =
+    "; let the server's user read it, and restart the server if the file was replaced in a folder "
+    "that holds the data folder";
+
 std::unexpected<Error> os_error(const Path& path, std::string_view doing) {
   const int why = errno;
   const Code code = why == ENOENT || why == ENOTDIR  ? Code::kNotFound
                     : why == EACCES || why == EPERM  ? Code::kPermissionDenied
                     : why == ENOSPC || why == EDQUOT ? Code::kResourceExhausted
                                                      : Code::kUnavailable;
-  return fail(code, fmt::format("{} {}: {}", doing, path.string(), std::strerror(why)));
+  return fail(code, fmt::format("{} {}: {}{}", doing, path.string(), std::strerror(why),
+                                why == EACCES ? kAccessAdvice : ""));
 }
 
 Result<struct stat> facts_of(int fd, const Path& path) {

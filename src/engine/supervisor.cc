@@ -87,12 +87,11 @@ bool KernelProbe::ok() const noexcept {
 }
 
 EngineSupervisor::Impl::Impl(asio::any_io_executor executor, SupervisorOptions o, LoadObserver& obs,
-                             internal::Program engine, internal::Program inspect,
-                             internal::Program launch)
+                             internal::Programs programs)
     : options_(std::move(o)),
       observer_(obs),
       strand_(asio::make_strand(executor)),
-      launcher_(options_, std::move(engine), std::move(inspect), std::move(launch)),
+      launcher_(options_, std::move(programs)),
       budget_(options_.memory_budget_bytes != 0 ? options_.memory_budget_bytes
                                                 : machine_memory() / 4 * 3) {
   for (const ModelConfig& model : options_.models) entries_[model.name].config = model;
@@ -235,17 +234,12 @@ Result<std::unique_ptr<EngineSupervisor>> EngineSupervisor::open(asio::any_io_ex
                                                                  SupervisorOptions options,
                                                                  LoadObserver& observer) {
   TRY(check_models(options.models));
-  internal::Program engine = TRY(internal::open_program(options.engine_binary));
-  internal::Program inspect = TRY(internal::open_program(options.inspect_binary));
-  internal::Program launch;
-  if (options.foreign_engine) {
-    launch = TRY(internal::open_program(options.inspect_binary.parent_path() / "candor-launch"));
-  }
+  internal::Programs programs = TRY(internal::open_programs(options));
   std::ifstream cpuinfo("/proc/cpuinfo");
-  EngineIdentity identity = TRY(
-      internal::identify_engine(engine, options.engine_manifest, internal::cpu_features(cpuinfo)));
+  EngineIdentity identity = TRY(internal::identify_engine(programs.engine, options.engine_manifest,
+                                                          internal::cpu_features(cpuinfo)));
   auto impl = std::make_shared<Impl>(std::move(executor), std::move(options), observer,
-                                     std::move(engine), std::move(inspect), std::move(launch));
+                                     std::move(programs));
   impl->identity_ = std::move(identity);
   return std::unique_ptr<EngineSupervisor>(new EngineSupervisor(std::move(impl)));
 }

@@ -113,7 +113,8 @@ struct LoadedModel {
   Digest weights{};  // SHA-256 of the file
   std::uint64_t weights_bytes = 0;
   std::vector<Digest> adapters;
-  std::optional<Digest> chat_template;  // SHA-256 of the template's text in the file
+  std::optional<Digest> chat_template;  // SHA-256 of template_text
+  std::string template_text;            // the file's own, or the one configured instead
   EngineIdentity engine;
   Guard guard = Guard::kLease;
   SandboxGrants grants;

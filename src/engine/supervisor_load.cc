@@ -80,6 +80,21 @@ Shape shape_of(const ModelConfig& config, const model::GgufSummary& summary) {
   return out;
 }
 
+// Of a file that is missing, damaged or no model: the operator's to mend, whatever its reader calls
+// it. Callers tell by the code that no other request of theirs would do.
+Error unservable(const Error& error, const Path& path) {
+  std::string message = error.message();
+  if (!message.contains(path.string())) message = path.string() + ": " + message;
+  const Code code = error.code();
+  if (code == Code::kInvalidArgument || code == Code::kNotFound ||
+      code == Code::kResourceExhausted) {
+    return {Code::kFailedPrecondition,
+            message + "; put the right file there, or change its path in candor.toml"};
+  }
+  if (code == Code::kPermissionDenied) return {Code::kFailedPrecondition, std::move(message)};
+  return {code, std::move(message)};
+}
+
 }  // namespace
 
 template <typename F>
@@ -138,16 +153,17 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   const ModelFileOptions file_options{
       .store_folder = options_.store_folder,
       .max_memory_copy = options_.store_folder.empty() ? budget_ / 4 : 0};
-  ModelFile file = CO_TRY(
-      co_await blocking([&] { return ModelFile::open(config.path, file_options, digests_); }));
+  std::vector<Path> paths{config.path};
+  paths.insert(paths.end(), config.adapters.begin(), config.adapters.end());
   std::vector<ModelFile> files;
-  files.push_back(std::move(file));
-  for (const Path& path : config.adapters) {
-    auto adapter = co_await blocking([&] { return ModelFile::open(path, file_options, digests_); });
-    if (!adapter) {
-      co_return std::unexpected(std::move(adapter).error().with_context("adapter"));
+  for (const Path& path : paths) {
+    auto file = co_await blocking([&] { return ModelFile::open(path, file_options, digests_); });
+    if (!file) {
+      Error error = unservable(file.error(), path);
+      if (!files.empty()) error = std::move(error).with_context("adapter");
+      co_return std::unexpected(std::move(error));
     }
-    files.push_back(*std::move(adapter));
+    files.push_back(*std::move(file));
   }
   const int model_fd = files.front().fd();
   if (config.weights && *config.weights != files.front().digest()) {
@@ -169,8 +185,9 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   }
 
   detail("reading its metadata");
-  internal::Inspection inspection =
-      CO_TRY(co_await blocking([&] { return launcher_.inspect(model_fd); }));
+  auto inspected = co_await blocking([&] { return launcher_.inspect(model_fd); });
+  if (!inspected) co_return std::unexpected(unservable(inspected.error(), config.path));
+  const internal::Inspection& inspection = *inspected;
   if (!inspection.grants.confined() && options_.confinement == Confinement::kRequired) {
     co_return fail(Code::kFailedPrecondition,
                    "the model file cannot be read in a sandbox here (" +
@@ -244,6 +261,7 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   }
   facts.chat_template =
       chat_template ? crypto::sha256(as_bytes(*chat_template)) : summary.chat_template_digest;
+  facts.template_text = chat_template.value_or(summary.chat_template.value_or(""));
   facts.engine = identity_;
   facts.guard = instance->files.front().guard();
   facts.grants = grants;
@@ -258,7 +276,7 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
 
   detail("loading the model");
   if (auto ready = co_await wait_ready(instance); !ready) {
-    co_return give_up(std::move(ready).error());
+    co_return give_up(unservable(ready.error(), config.path));
   }
   detail("probing the model");
   if (auto probed = co_await probe_model(instance); !probed) {
@@ -366,11 +384,12 @@ asio::awaitable<Result<void>> EngineSupervisor::Impl::wait_ready(
                        "the engine started more threads than it may and was ended");
       }
       // llama.cpp logs from a thread of its own, so its reason can be lost with the process.
-      const std::string why = explain_exit(instance->error_ring.text(), instance->exit_code);
-      co_return fail(Code::kFailedPrecondition,
-                     why.starts_with(kEndedWithCode)
-                         ? why + " while it loaded the model file (damaged or not supported)"
-                         : why);
+      std::string why = explain_exit(instance->error_ring.text(), instance->exit_code);
+      if (why.starts_with(kEndedWithCode)) {
+        why += " while it loaded the model file (damaged or not supported)";
+      }
+      co_return fail(
+          why.contains("model file") ? Code::kInvalidArgument : Code::kFailedPrecondition, why);
     }
     if (closing_) co_return fail(Code::kUnavailable, "the server is stopping");
     if (std::chrono::steady_clock::now() > deadline) {

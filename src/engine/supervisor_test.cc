@@ -430,8 +430,8 @@ TEST_F(SupervisorTest, DamagedAndForeignFilesAreRefusedInWords) {
     const auto damaged = co_await s.load("tiny");
     EXPECT_THAT(damaged, HasCode(Code::kFailedPrecondition));
     if (!damaged) EXPECT_THAT(damaged.error().message(), HasSubstr("damaged"));
-    EXPECT_THAT(co_await s.load("text"), HasCode(Code::kInvalidArgument));
-    EXPECT_THAT(co_await s.load("absent"), HasCode(Code::kNotFound));
+    EXPECT_THAT(co_await s.load("text"), HasCode(Code::kFailedPrecondition));
+    EXPECT_THAT(co_await s.load("absent"), HasCode(Code::kFailedPrecondition));
     const auto unknown = co_await s.load("gpt-4");
     EXPECT_THAT(unknown, HasCode(Code::kNotFound));
     if (!unknown) EXPECT_THAT(unknown.error().message(), HasSubstr("absent, text, tiny"));

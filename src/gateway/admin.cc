@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/internal/admin_request.h"
 #include "gateway/workers.h"
 #include "ledger/merkle.h"
 #include "store/auditor_key.h"
@@ -100,13 +101,6 @@ Result<void> check_act(const json::Object& body) {
 
 }  // namespace
 
-struct Admin::Request {
-  const http::Request& http;
-  json::Object body;       // of a POST
-  store::Subject actor;    // the user on the other end
-  std::string actor_name;  // "uid:0"
-};
-
 struct Admin::Route {
   http::Method method;
   std::string_view path;
@@ -130,7 +124,10 @@ const Admin::Route Admin::kRoutes[] = {
     {http::Method::kPost, "/v1/erase", &Admin::erase},
     {http::Method::kPost, "/v1/publish", &Admin::publish},
     {http::Method::kPost, "/v1/reload", &Admin::reload_verb},
-    {http::Method::kPost, "/v1/stop", &Admin::stop},
+    {http::Method::kGet, "/v1/stops", &Admin::halts},
+    {http::Method::kPost, "/v1/stops", &Admin::halt},
+    {http::Method::kPost, "/v1/stops/resume", &Admin::resume},
+    {http::Method::kPost, "/v1/shutdown", &Admin::shutdown},
     {http::Method::kGet, "/v1/metrics", &Admin::metrics},
 };
 
@@ -497,7 +494,8 @@ Task<Result<json::Value>> Admin::exchange(Request& request) {
 // The subject's name for what a person typed: "key:<id>", "uid:<n>", a key's id or name, or a user
 // of this machine. Blocks.
 Result<std::string> Admin::subject_name(const std::string& typed) {
-  if (typed.starts_with("key:") || typed.starts_with("uid:") || typed.starts_with("cert:"))
+  if (typed.starts_with("key:") || typed.starts_with("uid:") || typed.starts_with("cert:") ||
+      typed.starts_with("oidc:"))
     return typed;
   std::string found;
   for (const store::ApiKey& key : TRY(store_.state().list_api_keys())) {
@@ -619,9 +617,9 @@ Task<Result<json::Value>> Admin::reload_verb(Request& request) {
   co_return json::Value(*std::move(done));
 }
 
-Task<Result<json::Value>> Admin::stop(Request& request) {
-  (void)CO_TRY(co_await record(request, "stop", ""));
-  options_.stop();
+Task<Result<json::Value>> Admin::shutdown(Request& request) {
+  (void)CO_TRY(co_await record(request, "shutdown", ""));
+  options_.shut_down();
   co_return json::Value(json::Object());
 }
 

@@ -31,7 +31,7 @@ struct AdminOptions {
   // Puts the configuration in force again; nothing changes on error. Runs on the io thread.
   std::function<Task<Result<ReloadReport>>()> reload;
   // Begins the drain.
-  std::function<void()> stop;
+  std::function<void()> shut_down;
 };
 
 class Admin final : public http::Handler {
@@ -52,6 +52,7 @@ class Admin final : public http::Handler {
 
  private:
   struct Request;  // what a verb gets
+  struct Halted;   // what a stop or a resumption names
   using Verb = Task<Result<json::Value>> (Admin::*)(Request&);
   struct Route;
   static const Route kRoutes[];
@@ -85,7 +86,11 @@ class Admin final : public http::Handler {
   [[nodiscard]] Task<Result<json::Value>> erase(Request& request);
   [[nodiscard]] Task<Result<json::Value>> publish(Request& request);
   [[nodiscard]] Task<Result<json::Value>> reload_verb(Request& request);
-  [[nodiscard]] Task<Result<json::Value>> stop(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> halts(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> halt(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> resume(Request& request);
+  [[nodiscard]] Task<Result<Halted>> halted(const Request& request);
+  [[nodiscard]] Task<Result<json::Value>> shutdown(Request& request);
   [[nodiscard]] Task<Result<json::Value>> metrics(Request& request);
 
   Gateway& gateway_;
@@ -98,6 +103,7 @@ class Admin final : public http::Handler {
 // Promises and their state for `candor doctor`, from what is in force now (admin_status.cc).
 [[nodiscard]] json::Array promise_states(std::string_view mode, bool has_upstreams, bool declared,
                                          bool confined, bool sealed, bool ledger_ok);
+[[nodiscard]] json::Array halts_json(const Halts& halts);
 [[nodiscard]] json::Object model_status_json(const engine::ModelStatus& status);
 
 }  // namespace candor::gateway

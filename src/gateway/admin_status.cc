@@ -140,6 +140,15 @@ Task<Result<json::Value>> Admin::status(Request& /*request*/) {
       out.contains("mode") ? std::string(out["mode"].as_string()) : std::string("own_user");
   out["promises"] = promise_states(run_mode, has_upstreams, declared, confined,
                                    mode == store::ContentMode::kSealed, health.has_value());
+  if (services_.oidc) {
+    const OidcKeys::Status oidc = services_.oidc->status();
+    json::Object object;
+    object["issuer"] = oidc.issuer;
+    object["keys"] = oidc.keys;
+    object["detail"] = oidc.detail;
+    out["oidc"] = std::move(object);
+  }
+  out["stops"] = halts_json(services_.halts);
   out["inflight"] = services_.metrics.inflight;
   out["draining"] = services_.draining;
   co_return json::Value(std::move(out));

@@ -37,6 +37,12 @@ void describe(const engine::LoadedModel& loaded, dialect::ModelInfo& info) {
   const auto most =
       std::ranges::max_element(loaded.metadata.tensor_types, {}, &model::TensorTypeUse::elements);
   if (most != loaded.metadata.tensor_types.end()) info.quantisation = most->name;
+  const auto names = [&loaded](std::string_view word) {
+    return loaded.template_text.find(word) != std::string::npos;
+  };
+  info.embeds = std::ranges::find(loaded.flags, "--embeddings") != loaded.flags.end();
+  info.has_tools = names("tools");
+  info.thinks = names("enable_thinking") || names("reasoning_content") || names("<think>");
 }
 
 }  // namespace
@@ -204,8 +210,15 @@ http::Task<Result<Placement>> Engines::acquire_several(
 
 http::Task<Result<Placement>> Engines::acquire_one(std::string model,
                                                    std::chrono::steady_clock::time_point deadline) {
+  auto lease = co_await supervisor_->acquire(model, deadline);
+  if (!lease) {
+    // The model is known and the request lawful: what is missing or malformed is the model's file.
+    const Code code = lease.error().code();
+    const bool file = has(model) && (code == Code::kNotFound || code == Code::kInvalidArgument);
+    co_return fail(file ? Code::kFailedPrecondition : code, lease.error().message());
+  }
   Placement place;
-  place.lease = CO_TRY(co_await supervisor_->acquire(std::move(model), deadline));
+  place.lease = *std::move(lease);
   const engine::LoadedModel& loaded = place.lease.model();
   place.load = CO_TRY(id_from_hex(loaded.load_id));
   place.provenance = provenance_of(loaded);
@@ -256,7 +269,10 @@ std::size_t Engines::slots(std::string_view model) const {
 
 std::vector<dialect::ModelInfo> Engines::models() const {
   std::map<std::string, dialect::ModelInfo> all;
-  for (const auto& [name, upstream] : upstreams_) all[name].name = name;
+  for (const auto& [name, upstream] : upstreams_) {
+    all[name].name = name;
+    all[name].has_tools = true;
+  }
   for (const auto& [name, slots] : supervised_) all[name].name = name;
   if (supervisor_ != nullptr) {
     for (const engine::ModelStatus& status : supervisor_->status()) {

@@ -89,14 +89,12 @@ Task<void> Gateway::reply_error(http::Call& call, const dialect::Dialect& dialec
 // Of the models that the caller may use.
 Task<void> Gateway::info(http::Call& call, const dialect::Dialect& dialect,
                          const dialect::InfoMatch& match) {
-  const http::Request& request = call.request();
-  const auto caller = identify(request, call.peer(), *services_.settings, services_.state,
-                               services_.clock.wall_us());
+  const std::shared_ptr<const Settings> settings = services_.settings;
+  auto caller = co_await who_asks(services_, *settings, call);
   if (!caller) {
-    services_.refusals.add(Cause::kNotAuthenticated, 401, call.peer().source(), "", "");
-    co_return co_await reply_error(
-        call, dialect,
-        make_error(ErrorKind::kAuthentication, caller.error().message, "", "invalid_api_key"));
+    const int status = caller.error().error.status;
+    services_.refusals.add(Cause::kNotAuthenticated, status, call.peer().source(), "", "");
+    co_return co_await reply_error(call, dialect, std::move(caller.error().error));
   }
   std::vector<dialect::ModelInfo> models = services_.engines.models();
   std::erase_if(models, [&](const dialect::ModelInfo& model) {

@@ -99,6 +99,14 @@ TEST_F(GatewayTest, ALedgerThatRefusesTheIntentReleasesNothing) {
     EXPECT_EQ(reply.find("Hel"), std::string::npos);
     EXPECT_NE(reply.find("candor doctor"), std::string::npos);
   }
+  // No intent stands for them, so they count as refusals.
+  ledger_.set_mode(FakeLedger::Mode::kAcknowledge);
+  on_io([&] { refusals_.flush(/*all=*/true); });
+  const auto entries = ledger_.submitted_of<ledger::Refusal>();
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_EQ(entries[0].cause, "ledger");
+  EXPECT_EQ(entries[0].status, 503);
+  EXPECT_EQ(entries[0].count, 2U);
 }
 
 TEST_F(GatewayTest, ALedgerThatRefusesTheOutcomeDoesNotLetAStreamEndWell) {
@@ -324,8 +332,9 @@ TEST_F(GatewayTest, ModelsHealthAndMetricsAnswer) {
 }
 
 TEST_F(GatewayTest, S15_NothingAdministrativeIsReachable) {
-  for (const char* path : {"/v1/status", "/v1/keys", "/v1/erase", "/v1/entries", "/v1/stop",
-                           "/v1/reload", "/v1/receipt?exchange=00", "/slots", "/props"}) {
+  for (const char* path :
+       {"/v1/status", "/v1/keys", "/v1/erase", "/v1/entries", "/v1/shutdown", "/v1/stops",
+        "/v1/reload", "/v1/receipt?exchange=00", "/slots", "/props"}) {
     const Client client(api());
     client.get(path);
     EXPECT_TRUE(client.read_all().starts_with("HTTP/1.1 404 ")) << path;

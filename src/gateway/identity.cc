@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/services.h"
+
 namespace candor::gateway {
 namespace {
 
@@ -9,8 +11,13 @@ constexpr std::uint32_t kNobody = 65'534;  // also what the kernel shows for an 
 constexpr std::string_view kUseKey =
     "Send an API key of this server (made with `candor key create`).";
 
+std::unexpected<Stranger> nobody(std::string message) {
+  return std::unexpected(
+      Stranger{.error = dialect::make_error(dialect::ErrorKind::kAuthentication, std::move(message),
+                                            "", "invalid_api_key")});
+}
 std::unexpected<Stranger> stranger(std::string_view why) {
-  return std::unexpected(Stranger{std::string(why) + " " + std::string(kUseKey)});
+  return nobody(std::string(why) + " " + std::string(kUseKey));
 }
 
 // Three base64url parts, the first a JSON object: RFC 7519 section 3 in the compact form.
@@ -26,7 +33,7 @@ bool contains(const std::vector<std::uint32_t>& list, std::uint32_t value) {
 
 std::expected<Caller, Stranger> identify(const http::Request& request, const http::Peer& peer,
                                          const Settings& settings, store::StateDb& keys,
-                                         std::int64_t now_us) {
+                                         const OidcKeys* oidc, std::int64_t now_us) {
   std::string_view token;
   if (const auto value = request.headers.find("authorization")) {
     token = http::bearer_token(*value).value_or("");
@@ -53,7 +60,23 @@ std::expected<Caller, Stranger> identify(const http::Request& request, const htt
     caller.models = found->models;
     return caller;
   }
-  if (looks_like_jwt(token)) return stranger("Sign-in tokens (OIDC) are not configured here.");
+  if (looks_like_jwt(token)) {
+    if (oidc == nullptr) return stranger("Sign-in tokens (OIDC) are not configured here.");
+    auto claims = oidc->verify(token, now_us / 1'000'000);
+    if (!claims) {
+      auto why = nobody(std::string(claims.error().message));
+      if (claims.error().unavailable) {
+        why.error().error = dialect::make_error(dialect::ErrorKind::kUnavailable,
+                                                std::string(claims.error().message));
+      }
+      why.error().newer_keys_may_help = claims.error().newer_keys_may_help;
+      return why;
+    }
+    caller.name = "oidc:" + claims->user;
+    caller.known_by = "oidc";
+    caller.groups = std::move(claims->groups);
+    return caller;
+  }
   if (peer.certificate_name()) {
     caller.name = "cert:" + *peer.certificate_name();
     caller.known_by = "mtls";
@@ -80,6 +103,19 @@ std::expected<Caller, Stranger> identify(const http::Request& request, const htt
   caller.known_by = peer.kind() == http::PeerKind::kUnix ? "unix_socket" : "loopback";
   caller.by_os_user = true;
   return caller;
+}
+
+http::Task<std::expected<Caller, Stranger>> who_asks(Services& services, const Settings& settings,
+                                                     http::Call& call) {
+  const auto ask = [&] {
+    return identify(call.request(), call.peer(), settings, services.state, services.oidc.get(),
+                    services.clock.wall_us());
+  };
+  auto caller = ask();
+  if (!caller && caller.error().newer_keys_may_help && co_await services.oidc->refresh()) {
+    caller = ask();
+  }
+  co_return caller;
 }
 
 }  // namespace candor::gateway

@@ -27,7 +27,7 @@ class IdentityTest : public testing::Test {
   std::expected<Caller, Stranger> ask(http::Headers headers) {
     http::Request request;
     request.headers = std::move(headers);
-    return identify(request, *peer_, settings_, *keys_, kNow);
+    return identify(request, *peer_, settings_, *keys_, nullptr, kNow);
   }
   store::StateDb::NewApiKey make_key(std::optional<std::int64_t> expires = {},
                                      std::vector<std::string> models = {}) {
@@ -105,7 +105,7 @@ TEST_F(IdentityTest, S14_AForwarderIsToldToUseAKey) {
   settings_.forwarder_uids = {::getuid()};
   const auto caller = ask({});
   ASSERT_FALSE(caller);
-  EXPECT_NE(caller.error().message.find("candor key create"), std::string::npos);
+  EXPECT_NE(caller.error().error.message.find("candor key create"), std::string::npos);
   const auto key = make_key();
   EXPECT_TRUE(ask({{"authorization", "Bearer " + key.secret.reveal()}}));
 }

@@ -111,6 +111,7 @@ class ReleaseStage final : public Stage {
     if (events.empty()) co_return Verdict::kContinue;
     if (!s.writer && !co_await open_writer(s)) co_return Verdict::kStop;
     std::string out;
+    out.reserve(512);  // an event of any dialect, unless its text is long
     for (const dialect::AnswerEvent& event : events) {
       s.released.add(event);
       s.writer->write(event, out);

@@ -129,6 +129,8 @@ class Monitor {
                               .subjects = {},
                               .queues = {},
                               .quotas = {},
+                              .halts = {},
+                              .oidc = {},
                               .draining = false});
     gateway.emplace(*services, standard_pipeline());
     server.emplace(io, http::ServerOptions{}, *gateway, clock, nullptr);

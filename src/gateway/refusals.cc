@@ -1,5 +1,7 @@
 #include "gateway/refusals.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace candor::gateway {
@@ -13,6 +15,7 @@ std::string_view to_string(Cause cause) noexcept {
     case Cause::kTooLarge: return "too_large";
     case Cause::kBusy: return "busy";
     case Cause::kQuota: return "quota";
+    case Cause::kStopped: return "stopped";
     case Cause::kLedger: return "ledger";
     case Cause::kEngine: return "engine";
   }
@@ -25,7 +28,11 @@ Refusals::Refusals(AckQueue& acks, Stamper stamp, Clock& clock)
 void Refusals::add(Cause cause, int status, std::string_view source, std::string_view caller,
                    std::string_view api) {
   ++total_;
-  Key key{cause, status, std::string(source), std::string(caller), std::string(api)};
+  add({cause, status, std::string(source), std::string(caller), std::string(api)},
+      {1, clock_.mono_us()});
+}
+
+void Refusals::add(Key key, Window more) {
   auto found = windows_.find(key);
   if (found == windows_.end() && windows_.size() >= kMaxSources) {
     std::get<2>(key) = "*";
@@ -34,35 +41,37 @@ void Refusals::add(Cause cause, int status, std::string_view source, std::string
     found = windows_.find(key);  // the causes and statuses of ours are few, so this stays bounded
   }
   if (found == windows_.end()) {
-    found = windows_.emplace(std::move(key), Window{0, clock_.mono_us()}).first;
+    windows_.emplace(std::move(key), more);
+    return;
   }
-  ++found->second.count;
+  found->second.count += more.count;
+  found->second.began_us = std::min(found->second.began_us, more.began_us);
 }
 
 void Refusals::flush(bool all) {
   const std::int64_t now = clock_.mono_us();
   for (auto it = windows_.begin(); it != windows_.end();) {
-    const auto& [key, window] = *it;
-    if (!all && now - window.began_us < kWindowUs) {
+    if (!all && now - it->second.began_us < kWindowUs) {
       ++it;
       continue;
     }
-    ledger::Refusal entry{.at = stamp_(),
-                          .cause = std::string(to_string(std::get<0>(key))),
-                          .status = static_cast<std::uint16_t>(std::get<1>(key)),
-                          .caller = std::get<3>(key),
-                          .api = std::get<4>(key),
-                          .count = window.count,
-                          .window_us = now - window.began_us};
-    auto text = ledger::encode(entry);
-    if (text) {
-      // Nobody waits: a ledger that does not take it refuses every exchange anyway.
-      (void)acks_.submit_entry(*std::move(text), store::Priority::kNormal);
-    } else {
-      CANDOR_BUG("a refusal entry could not be encoded");
-    }
+    write(it->first, it->second);
     it = windows_.erase(it);
   }
+}
+
+void Refusals::write(Key key, Window window) {
+  ledger::Refusal entry{.at = stamp_(),
+                        .cause = std::string(to_string(std::get<0>(key))),
+                        .status = static_cast<std::uint16_t>(std::get<1>(key)),
+                        .caller = std::get<3>(key),
+                        .api = std::get<4>(key),
+                        .count = window.count,
+                        .window_us = clock_.mono_us() - window.began_us};
+  auto text = ledger::encode(entry);
+  if (!text) return CANDOR_BUG("a refusal entry could not be encoded");
+  const auto ack = acks_.submit_entry(*std::move(text), store::Priority::kNormal);
+  ack->on_failure = [this, key = std::move(key), window]() mutable { add(std::move(key), window); };
 }
 
 }  // namespace candor::gateway

@@ -1,6 +1,7 @@
 // Refusals as entries, without letting a flood fill the log (S17): one entry for each cause, source
 // and window, with a count. The number of different sources in a window is bounded; what comes
-// beyond is counted under its cause alone. io thread only.
+// beyond is counted under its cause alone. What the ledger does not take (a full disk) is kept and
+// written once it does again. io thread only.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@ enum class Cause : std::uint8_t {
   kTooLarge,
   kBusy,
   kQuota,
+  kStopped,
   kLedger,
   kEngine,
 };
@@ -47,6 +49,9 @@ class Refusals {
     std::uint64_t count = 0;
     std::int64_t began_us = 0;
   };
+  void add(Key key, Window more);
+  void write(Key key, Window window);
+
   AckQueue& acks_;
   Stamper stamp_;
   Clock& clock_;

@@ -54,5 +54,32 @@ TEST_F(RefusalsTest, S17_ManySourcesStayBounded) {
   io_.run();
 }
 
+TEST_F(RefusalsTest, S17_WhatAFullLedgerDoesNotTakeIsCountedOnceThereIsRoom) {
+  const auto add = [&] { refusals_.add(Cause::kLedger, 503, "::1", "who", "openai.chat"); };
+  const auto settle = [&] {
+    io_.restart();
+    io_.run();
+  };
+  ledger_.set_mode(FakeLedger::Mode::kRefuse);
+  add();
+  add();
+  clock_.now = Refusals::kWindowUs;
+  refusals_.flush(/*all=*/false);
+  add();  // the next window has begun when the ledger's answer comes
+  settle();
+  ledger_.set_mode(FakeLedger::Mode::kAcknowledge);
+  clock_.now += 1;
+  refusals_.flush(/*all=*/false);
+  settle();
+  const auto entries = ledger_.submitted_of<ledger::Refusal>();
+  ASSERT_EQ(entries.size(), 2U) << "one that was not taken, one that was";
+  EXPECT_EQ(entries[1].count, 3U);
+  EXPECT_EQ(entries[1].window_us, Refusals::kWindowUs + 1) << "from the first of them on";
+  clock_.now += 2 * Refusals::kWindowUs;
+  refusals_.flush(/*all=*/true);
+  EXPECT_EQ(ledger_.submitted().size(), 2U) << "each is counted once";
+  settle();
+}
+
 }  // namespace
 }  // namespace candor::gateway

@@ -21,12 +21,9 @@ class IdentityStage final : public Stage {
   }
 
   Task<Verdict> on_request(Session& s) override {
-    auto caller = identify(s.call.request(), s.call.peer(), *s.settings, s.services.state,
-                           s.services.clock.wall_us());
+    auto caller = co_await who_asks(s.services, *s.settings, s.call);
     if (!caller) {
-      s.refuse(make_error(ErrorKind::kAuthentication, std::move(caller.error().message), "",
-                          "invalid_api_key"),
-               Cause::kNotAuthenticated, "cancelled");
+      s.refuse(std::move(caller.error().error), Cause::kNotAuthenticated, "cancelled");
       co_return Verdict::kStop;
     }
     s.caller = *std::move(caller);
@@ -122,6 +119,11 @@ class AdmissionStage final : public Stage {
                Cause::kNotAllowed, "cancelled");
       co_return Verdict::kStop;
     }
+    if (const Halt* halt = s.services.halts.find(s.received.model, s.caller.name)) {
+      s.refuse(halted_error(*halt), Cause::kStopped, "cancelled");
+      co_return Verdict::kStop;
+    }
+    s.running = s.services.halts.watch(s.received.model, s.caller.name, s.call.stop());
     s.seed_by_caller = s.received.parameters.seed.has_value();
     s.forwarded = dialect::forwarded_exchange(
         s.received, s.received.parameters.seed.value_or(choose_seed(s.services.random)),

@@ -13,7 +13,9 @@
 #include "gateway/acks.h"
 #include "gateway/engines.h"
 #include "gateway/fair_queue.h"
+#include "gateway/halts.h"
 #include "gateway/metrics.h"
+#include "gateway/oidc_keys.h"
 #include "gateway/quotas.h"
 #include "gateway/refusals.h"
 #include "gateway/settings.h"
@@ -43,6 +45,8 @@ struct Services {
   // Turns at each model.
   std::map<std::string, std::shared_ptr<FairQueue>, std::less<>> queues;
   Quotas quotas;
+  Halts halts;
+  std::shared_ptr<OidcKeys> oidc;  // null: no sign-in tokens are taken
   bool draining = false;
 };
 

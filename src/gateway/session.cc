@@ -46,6 +46,14 @@ bool Session::stopped() {
     refuse(dialect::make_error(ErrorKind::kUnavailable,
                                "The server is shutting down. Ask again in a moment."),
            Cause::kBusy, "", "shutdown");
+  } else if (call.stop().reason() == StopReason::kHalted) {
+    // Resumed in the meantime: this exchange was stopped all the same.
+    const Halt* halt = services.halts.find(received.model, caller.name);
+    refuse(halt != nullptr ? halted_error(*halt)
+                           : dialect::make_error(ErrorKind::kPermission,
+                                                 "An operator has stopped this answer. Ask again.",
+                                                 "", "stopped_by_operator"),
+           Cause::kStopped, "stopped");
   } else if (call.stop().requested()) {
     refuse(dialect::make_error(ErrorKind::kTimeout, "The answer took longer than allowed."),
            Cause::kBusy, "deadline");
@@ -214,7 +222,9 @@ Task<void> Session::answer_error() {
 
 void Session::count() {
   Metrics& metrics = services.metrics;
-  if (!intent) {
+  const bool intent_failed = intent && intent->result && !*intent->result;
+  if (intent_failed) ++metrics.ledger_failures;
+  if (!intent || intent_failed) {  // nothing stands in the log but this
     ++metrics.refused;
     ++metrics.refused_by_cause[std::string(to_string(cause_))];
     services.refusals.add(cause_, error_ ? error_->status : 500, call.peer().source(),
@@ -227,9 +237,7 @@ void Session::count() {
   ++metrics.exchanges_by_model[forwarded.model];
   metrics.total.add(elapsed_us());
   if (first_release_us != 0) metrics.first_token.add(first_release_us - began_us);
-  if (intent->result && !*intent->result) {
-    ++metrics.ledger_failures;
-  } else if (intent->acknowledged_us != 0) {
+  if (intent->acknowledged_us != 0) {
     metrics.intent_wait.add(intent->acknowledged_us - intent_submitted_us);
   }
   const dialect::Usage& usage = produced.answer().usage;

@@ -32,8 +32,8 @@ class Session {
 
   // How the exchange ended, if not whole. The first call counts.
   //   cause   for the refusal entry, if there is no intent
-  //   result  for the outcome entry, if there is one: "cancelled" | "engine_error" | "deadline"; or
-  //           empty: then abort_reason says why no outcome can be given
+  //   result  for the outcome entry, if there is one: "cancelled" | "stopped" | "engine_error" |
+  //           "deadline"; or empty: then abort_reason says why no outcome can be given
   void refuse(dialect::ErrorInfo error, Cause cause, std::string_view result,
               std::string_view abort_reason = {});
   [[nodiscard]] bool refused() const noexcept { return error_.has_value(); }
@@ -62,6 +62,7 @@ class Session {
   std::uint64_t received_bytes = 0;  // admission
   std::string nonce;                 // admission; the client's, may be empty
   bool seed_by_caller = false;       // admission
+  Halts::Running running;            // admission
   Placement place;                   // placement
   std::int64_t queued_us = 0;        // placement
 

@@ -35,12 +35,11 @@ asio::posix::stream_descriptor::wait_type wait_for(Io io) {
                                            : asio::posix::stream_descriptor::wait_read;
 }
 
-std::string chunk(std::string_view piece) {
-  std::string out;
-  out.reserve(piece.size() + 24);
+// One piece of a chunked body (RFC 9112, 7.1).
+void append_chunk(std::string& out, std::string_view piece) {
+  out.reserve(out.size() + piece.size() + 24);
   append_hex(out, piece.size());
   out.append("\r\n").append(piece).append("\r\n");
-  return out;
 }
 
 }  // namespace
@@ -380,21 +379,26 @@ Result<void> Call::start(int status, const Headers& headers) {
   return {};
 }
 
+// No coroutine of its own: it runs for each event of a stream.
 Task<Result<void>> Call::write(std::string piece) {
   CANDOR_CHECK(state_ == State::kHeadHeld || state_ == State::kStreaming);
-  if (piece.empty()) co_return Result<void>{};
+  if (piece.empty()) return connection_.send_all({});
   state_ = State::kStreaming;
   std::string bytes = std::exchange(held_head_, {});
-  bytes += chunked_ ? chunk(piece) : std::move(piece);
-  co_return co_await connection_.send_all(std::move(bytes));
+  if (chunked_) {
+    append_chunk(bytes, piece);
+  } else {
+    bytes += piece;
+  }
+  return connection_.send_all(std::move(bytes));
 }
 
 Task<Result<void>> Call::finish(std::string last) {
   CANDOR_CHECK(state_ == State::kHeadHeld || state_ == State::kStreaming);
   state_ = State::kDone;
   std::string bytes = std::exchange(held_head_, {});
-  if (!last.empty()) bytes += chunked_ ? chunk(last) : std::move(last);
-  if (chunked_) bytes += "0\r\n\r\n";
+  if (chunked_ && !last.empty()) append_chunk(bytes, last);
+  bytes += chunked_ ? "0\r\n\r\n" : last;
   co_return co_await connection_.send_all(std::move(bytes));
 }
 

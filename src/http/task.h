@@ -61,6 +61,7 @@ enum class StopReason : std::uint8_t {
   kClientGone,  // the client closed its connection, or cannot be written to
   kShutdown,    // the grace of a drain is over
   kDeadline,    // the exchange took longer than it may
+  kHalted,      // an operator has stopped the model or the caller
 };
 
 // A stop request with a reason, for one exchange. The first request wins and runs each registered

@@ -1,9 +1,12 @@
 // One pass: Boost.JSON's push parser feeds this handler, which builds the value and refuses a
 // second occurrence of a key in the same object.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <memory_resource>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -29,7 +32,7 @@ class Handler {
   static constexpr std::size_t max_key_size = max_object_size;
   static constexpr std::size_t max_string_size = max_object_size;
 
-  Handler() { stack_.reset(); }
+  Handler() : stack_({}, values_.data(), values_.size()) { stack_.reset(); }
 
   Value release() { return stack_.release(); }
   // What on_* refused, if it was one of them that stopped the parser.
@@ -135,11 +138,16 @@ class Handler {
     return std::ranges::adjacent_find(sorted_) != sorted_.end();
   }
 
+  // Room for a document of the size of an engine's event, so that reading one allocates for its
+  // value alone.
+  alignas(Value) std::array<unsigned char, 1'024> values_;
+  std::array<std::byte, 1'024> room_;
+  std::pmr::monotonic_buffer_resource scratch_{room_.data(), room_.size()};
   bj::value_stack stack_;
-  std::string text_;                      // the keys of all open objects, one after another
-  std::vector<Key> keys_;                 // where they stand in it
-  std::vector<std::size_t> objects_;      // for each open object its first index in keys_
-  std::vector<std::string_view> sorted_;  // scratch of has_duplicate
+  std::pmr::string text_{&scratch_};                  // the keys of all open objects, in a row
+  std::pmr::vector<Key> keys_{&scratch_};             // where they stand in it
+  std::pmr::vector<std::size_t> objects_{&scratch_};  // of each open object its first one in keys_
+  std::vector<std::string_view> sorted_;              // scratch of has_duplicate
   const char* refusal_ = nullptr;
 };
 

@@ -152,7 +152,7 @@ struct Outcome {
   Id128 exchange{};
   std::uint64_t intent_index = 0;
   Digest intent_leaf{};
-  std::string result;  // "complete" | "cancelled" | "engine_error" | "deadline"
+  std::string result;  // "complete" | "cancelled" | "stopped" | "engine_error" | "deadline"
   std::string finish;  // "stop" | "length" | ...
   std::uint16_t status = 200;
   std::uint64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;

@@ -164,6 +164,7 @@ Result<ErasureReport> OpenStore::erase(const ErasureRequest& request) {
                         "backups and snapshots of the data folder that were made before",
                         "what an auditor has opened and kept",
                         "worn blocks of flash storage that the disk no longer addresses",
+                        "free blocks on which deleted journal segments stood",
                         "sizes, counts, times and models, which stay in the log"};
   report.destroyed = TRY(destroy(erasure, report.unreachable));
   TRY(folder_.files().remove(pending));

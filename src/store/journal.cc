@@ -131,6 +131,8 @@ Result<std::uint64_t> Journal::erase(const std::vector<Id128>& ids) {
       return std::ranges::binary_search(sorted, place.id);
     });
   }
+  spares_
+      .settle();  // a segment given up a moment ago may hold such records until it is overwritten
   return erased;
 }
 

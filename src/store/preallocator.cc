@@ -92,11 +92,11 @@ void Preallocator::run(const std::stop_token& stop) {
     if (failure_ && !nudged_) {
       changed_.wait_for(lock, stop, kRetry, [this] { return nudged_ || used_; });
     } else {
-      changed_.wait(lock, stop, [this] { return spares_.size() < options_.spares; });
+      changed_.wait(lock, stop, [this] { return used_ || spares_.size() < options_.spares; });
     }
     nudged_ = false;
     if (stop.stop_requested()) return;
-    if (spares_.size() >= options_.spares) continue;
+    if (!used_ && spares_.size() >= options_.spares) continue;
     if (options_.paced && !spares_.empty()) {
       // There is time: a used segment comes with the next publication.
       changed_.wait_for(lock, stop, kAwaitUsed, [this] { return used_ || spares_.empty(); });
@@ -147,6 +147,13 @@ Result<bool> Preallocator::recycle(const Path& segment) {
   used_ = std::move(path);
   changed_.notify_all();
   return true;
+}
+
+void Preallocator::settle() {
+  std::unique_lock lock(mutex_);
+  awaited_ = true;
+  changed_.wait(lock, [&] { return !used_ && !making_; });
+  awaited_ = false;
 }
 
 Result<void> Preallocator::health() const {

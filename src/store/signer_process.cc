@@ -60,9 +60,9 @@ Result<std::unique_ptr<Signer>> start_signer_process(const SignerProcessOptions&
     return fail(Code::kUnavailable, "the signer's process could not be made");
   }
   if (pid == 0) {
-    // Only async-signal-safe calls. A session of its own, so that Ctrl-C at the terminal, which
-    // signals the whole group, ends the monitor and not the signer its last entries need.
-    (void)::setsid();
+    // Only async-signal-safe calls. A group of its own: Ctrl-C at the terminal signals the whole of
+    // the monitor's, and the signer is needed for the last entries.
+    (void)::setpgid(0, 0);
     // dup2 onto itself would keep close-on-exec.
     if (pair[1] == kSocketInChild) {
       if (::fcntl(kSocketInChild, F_SETFD, 0) != 0) ::_exit(127);

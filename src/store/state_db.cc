@@ -17,6 +17,9 @@ CREATE TABLE IF NOT EXISTS api_key(
   created_us INTEGER NOT NULL, expires_us INTEGER, models TEXT NOT NULL, revoked INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS subject(
   name TEXT PRIMARY KEY, id BLOB NOT NULL UNIQUE, key_slot INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS halt(
+  scope TEXT NOT NULL, object TEXT NOT NULL, reason TEXT NOT NULL, since_us INTEGER NOT NULL,
+  PRIMARY KEY(scope, object));
 )";
 // Rebuilt from the log when lost, so a commit need not wait for the disk.
 constexpr std::string_view kIndexSchema = R"(
@@ -253,6 +256,39 @@ Result<void> StateDb::erase_subject(const Id128& id) {
   {
     auto remove = TRY(state_->state.prepare("DELETE FROM subject WHERE id = ?1"));
     TRY(remove.bind(1, ByteView(id)));
+    TRY(remove.run());
+  }
+  return state_->state.checkpoint();
+}
+
+Result<std::vector<Halt>> StateDb::list_halts() {
+  const std::lock_guard lock(state_->state_mutex);
+  auto find = TRY(
+      state_->state.prepare("SELECT scope, object, reason, since_us FROM halt ORDER BY since_us"));
+  std::vector<Halt> halts;
+  while (TRY(find.step())) {
+    halts.push_back({.scope = std::string(find.text(0)),
+                     .object = std::string(find.text(1)),
+                     .reason = std::string(find.text(2)),
+                     .since_us = find.integer(3)});
+  }
+  return halts;
+}
+
+Result<void> StateDb::put_halt(const Halt& halt) {
+  const std::lock_guard lock(state_->state_mutex);
+  auto insert = TRY(state_->state.prepare(
+      "INSERT OR REPLACE INTO halt(scope, object, reason, since_us) VALUES (?1, ?2, ?3, ?4)"));
+  TRY(insert.bind_all(std::string_view(halt.scope), std::string_view(halt.object),
+                      std::string_view(halt.reason), halt.since_us));
+  return insert.run();
+}
+
+Result<void> StateDb::remove_halt(std::string_view scope, std::string_view object) {
+  const std::lock_guard lock(state_->state_mutex);
+  {
+    auto remove = TRY(state_->state.prepare("DELETE FROM halt WHERE scope = ?1 AND object = ?2"));
+    TRY(remove.bind_all(scope, object));
     TRY(remove.run());
   }
   return state_->state.checkpoint();

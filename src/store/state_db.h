@@ -33,6 +33,15 @@ struct ApiKey {
   bool revoked = false;
 };
 
+// What an operator has stopped until it is resumed (C13). The reason stands here in clear, since
+// people who are refused are told it, until then.
+struct Halt {
+  std::string scope;   // "all" | "model" | "user"
+  std::string object;  // "", a model's label, or a subject's name
+  std::string reason;
+  std::int64_t since_us = 0;
+};
+
 enum class End : std::uint8_t { kOpen = 0, kOutcome = 1, kAbort = 2 };
 
 // Where a sealed record stands in sealed/packs.
@@ -87,6 +96,11 @@ class StateDb {
   [[nodiscard]] Result<std::optional<std::string>> subject_name(const Id128& id);
   // Removes the name; secure delete, and the write-ahead log is truncated.
   [[nodiscard]] Result<void> erase_subject(const Id128& id);
+
+  // --- halts; one for each scope and object
+  [[nodiscard]] Result<std::vector<Halt>> list_halts();
+  [[nodiscard]] Result<void> put_halt(const Halt& halt);
+  [[nodiscard]] Result<void> remove_halt(std::string_view scope, std::string_view object);
 
   // --- the exchange index
   struct IndexUpdate {

@@ -40,6 +40,27 @@ def tiny(tmp_path_factory):
         yield add_auditor(server)
 
 
+@pytest.fixture(scope="session")
+def embedding(tmp_path_factory):
+    """The default model, configured so that it embeds too."""
+    need(SMOL, "the default model (tools/default_model.sh .cache/models)")
+    server = Candor(tmp_path_factory.mktemp("embedding"), {})
+    server.configure(f'[[model]]\nname = "smollm2"\npath = "{SMOL}"\ncontext = 2048\nflags = ["--embeddings", "--pooling", "mean"]\n')
+    with server:
+        yield add_auditor(server)
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory):
+    """The default model with a chat template that has tools and thinking, and shows it how both look: it calls by itself, and it thinks."""
+    need(SMOL, "the default model (tools/default_model.sh .cache/models)")
+    server = Candor(tmp_path_factory.mktemp("shown"), {})
+    template = pathlib.Path(__file__).parent / "shown.jinja"
+    server.configure(f'[[model]]\nname = "smollm2"\npath = "{SMOL}"\ncontext = 2048\nchat_template = "{template}"\n')
+    with server:
+        yield add_auditor(server)
+
+
 @pytest.fixture
 def own_tiny(tmp_path):
     """A server of the test's own, not started yet."""

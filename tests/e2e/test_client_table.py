@@ -10,13 +10,13 @@ import subprocess
 import pytest
 
 from conftest import need
-from server import QUESTION, ROOT, SMOL, Candor
+from server import QUESTION, ROOT
 
 HERE = pathlib.Path(__file__).parent
 PAGE = ROOT / "docs" / "clients.md"
 VERBS = ["chat", "stream", "cancel", "errors", "tools", "schema", "embeddings"]
-# not shown: no test drives it; prose: the request is taken and answered, but nothing in the API forces a call; –: the client, or its API, has no such thing
-STATES = {"yes", "not shown", "prose", "–"}
+# template: with a model whose template has tools, as nothing in the API forces a call; –: the client, or its API, has no such thing
+STATES = {"yes", "template", "–"}
 
 
 class Script:
@@ -76,16 +76,19 @@ OFFICIAL = {
     "`openai` (Node)": ("node", "openai", {
         "chat": "test_openai_node_chat_and_stream_verify", "stream": "test_openai_node_chat_and_stream_verify",
         "cancel": "test_openai_node_cancel_in_mid_stream_is_recorded",
-        "errors": "test_openai_node_gets_errors_in_its_own_classes"}),
+        "errors": "test_openai_node_gets_errors_in_its_own_classes",
+        "tools": "test_B1_openai_node_forced_call_and_its_result_go_round", "schema": "test_B1_openai_node_schema_holds_the_answer",
+        "embeddings": "test_B1_openai_node_embeddings_in_both_encodings"}),
     "`anthropic` (Python)": ("venv", "anthropic", {
         "chat": "test_anthropic_python_message_and_stream_verify", "stream": "test_anthropic_python_message_and_stream_verify",
         "cancel": "test_anthropic_python_cancel_in_mid_stream_is_recorded",
         "errors": "test_anthropic_clients_get_errors_in_their_own_classes",
-        "tools": "test_B1_anthropic_tools_go_round"}),
+        "tools": "test_B1_anthropic_tools_go_round", "schema": "test_B1_anthropic_python_schema_holds_the_answer"}),
     "`@anthropic-ai/sdk` (Node)": ("node", "@anthropic-ai/sdk", {
         "chat": "test_anthropic_node_message_and_stream_verify", "stream": "test_anthropic_node_message_and_stream_verify",
         "cancel": "test_anthropic_node_cancel_in_mid_stream_is_recorded",
-        "errors": "test_anthropic_clients_get_errors_in_their_own_classes"}),
+        "errors": "test_anthropic_clients_get_errors_in_their_own_classes",
+        "tools": "test_B1_anthropic_node_tools_go_round", "schema": "test_B1_anthropic_node_counts_formats_lists_and_refusals"}),
 }
 
 
@@ -121,7 +124,7 @@ def test_the_page_has_a_row_for_each_client_with_its_version():
 
 
 def test_what_the_page_says_of_official_clients_has_a_test():
-    tests = {node.name for file in ("test_clients.py", "test_tools.py", "test_embeddings.py")
+    tests = {node.name for file in ("test_clients.py", "test_tools.py", "test_embeddings.py", "test_node_clients.py")
              for node in ast.parse((HERE / file).read_text()).body if isinstance(node, ast.FunctionDef)}
     for client, (_, _, shown_by) in OFFICIAL.items():
         assert set(shown_by.values()) <= tests
@@ -133,16 +136,6 @@ def begun(smol):
     """The exchanges that the test has begun, oldest first."""
     before = len(smol.entries())
     return lambda: [e["exchange"] for e in smol.entries()[before:] if e["type"] == "intent"]
-
-
-@pytest.fixture(scope="module")
-def embedding(tmp_path_factory):
-    need(SMOL, "the default model (tools/default_model.sh .cache/models)")
-    server = Candor(tmp_path_factory.mktemp("embedding"), {})
-    server.configure(f'[[model]]\nname = "smollm2"\npath = "{SMOL}"\ncontext = 2048\nflags = ["--embeddings", "--pooling", "mean"]\n')
-    with server:
-        server.run("key", "auditor")
-        yield server
 
 
 @those("yes")
@@ -184,9 +177,11 @@ def test_what_the_page_says_works_works(smol, begun, client, verb, request):
         assert list(got["object"]) == ["capital"] and isinstance(got["object"]["capital"], str) and begun()
 
 
-@those("prose")
-def test_where_no_call_can_be_forced_the_answer_is_the_models_own(smol, begun, client, verb):
-    got = SCRIPTS[client].run(smol, verb, tokens=60)
+@those("template")
+def test_where_no_call_can_be_forced_the_models_template_decides(smol, shown, begun, client, verb):
+    asked = SCRIPTS[client].run(shown, verb, tokens=80)
+    assert asked["call"] == "get_weather" and asked["arguments"]["city"] == "Paris"
+    got = SCRIPTS[client].run(smol, verb, tokens=60)  # a model that was not told of tools answers in words
     assert got.get("error", {}).get("name") in ("ValueError", "TypeError"), got  # the script's own: there was no call to unpack
     [exchange] = begun()
     end = smol.wait_for_end(exchange)

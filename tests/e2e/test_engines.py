@@ -161,6 +161,23 @@ def test_S12_a_model_whose_digest_is_not_the_configured_one_is_refused(own):
         assert not [e for e in server.entries() if e["type"] in ("load", "intent")]
 
 
+def test_B8_a_model_file_that_is_missing_or_no_model_is_said_to_be_that_and_nothing_else(own, tmp_path):
+    need(TINY, "the tiny model")
+    for name in ("missing", "text", "short"):
+        (tmp_path / name).write_bytes(b"no model at all\n" * 1000 if name == "text" else TINY.read_bytes()[:100_000])
+    own.configure("".join(f'[[model]]\nname = "{name}"\npath = "{tmp_path / name}"\n' for name in ("missing", "text", "short")))
+    with own as server:
+        (tmp_path / "missing").unlink()
+        for name, operator in (("missing", "missing"), ("text", "GGUF"), ("short", "")):
+            reply = server.complete(model=name)
+            assert reply.status == 503 and reply.json()["error"]["param"] is None, reply.body
+            assert "may not be served as it is" in reply.json()["error"]["message"] and "candor doctor" in reply.json()["error"]["message"]
+            assert operator in server.run("model", "load", name, code=None).stderr
+        server.stop()
+        server.start()
+        assert {e["cause"] for e in server.entries() if e["type"] == "refusal"} == {"engine"}
+
+
 def test_the_engine_runs_in_the_scheduling_class_that_was_chosen(own_tiny):
     with own_tiny as server:
         server.complete()

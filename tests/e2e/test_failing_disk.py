@@ -3,25 +3,19 @@ acknowledged lost. `failing_disk.c` is preloaded and fails the server's own call
 kernel grants a loop device, a real ext4 that remounts itself read-only does it too."""
 import errno
 import pathlib
-import shutil
 import subprocess
 import threading
 
 import pytest
 
+from preload import preloadable
 from server import Candor, wait_until
 from test_disk import SMALL, assert_kept
 
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
-    compiler = next((c for c in ("cc", "gcc", "clang-19", "clang") if shutil.which(c)), None)
-    if compiler is None:
-        pytest.skip("no C compiler")
-    built = tmp_path_factory.mktemp("shim") / "failing_disk.so"
-    source = pathlib.Path(__file__).parent / "failing_disk.c"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", built, source, "-ldl"], check=True)
-    return built
+    return preloadable(tmp_path_factory, "failing_disk")
 
 
 class FailingDisk:

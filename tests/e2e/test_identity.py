@@ -239,7 +239,7 @@ def test_listening_beyond_loopback_without_tls_and_keys_is_refused(own, address)
 ADMIN_ROUTES = [("GET", "/v1/status"), ("POST", "/v1/models/load"), ("POST", "/v1/models/unload"), ("GET", "/v1/keys"),
                 ("POST", "/v1/keys"), ("POST", "/v1/keys/revoke"), ("POST", "/v1/auditors"), ("GET", "/v1/receipt"),
                 ("GET", "/v1/entries"), ("GET", "/v1/exchange"), ("POST", "/v1/erase"), ("POST", "/v1/publish"),
-                ("POST", "/v1/reload"), ("POST", "/v1/stop"), ("GET", "/v1/metrics")]
+                ("POST", "/v1/reload"), ("POST", "/v1/shutdown"), ("POST", "/v1/stops"), ("POST", "/v1/stops/resume"), ("GET", "/v1/metrics")]
 
 
 @pytest.mark.parametrize("method, path", ADMIN_ROUTES, ids=lambda v: v.strip("/").replace("/", "-"))

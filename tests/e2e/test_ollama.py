@@ -6,7 +6,7 @@ import pytest
 ollama = pytest.importorskip("ollama")
 
 from server import QUESTION, Kept  # noqa: E402
-from test_embeddings import cosine, embedding  # noqa: E402, F401
+from test_embeddings import cosine  # noqa: E402
 from test_tools import TOOLS  # noqa: E402
 
 ASK = {"model": "smollm2", "messages": [{"role": "user", "content": QUESTION}], "options": {"temperature": 0, "num_predict": 40}}
@@ -92,7 +92,7 @@ def test_B1_lists(smol):
     assert missing.value.status_code == 404
 
 
-def test_B1_embed(embedding, tmp_path):  # noqa: F811
+def test_B1_embed(embedding, tmp_path):
     client, kept = client_of(embedding)
     answer = client.embed(model="smollm2", input=["a cat on a mat", "the cat sits on the mat", "tax returns"])
     assert len(answer.embeddings) == 3

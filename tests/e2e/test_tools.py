@@ -188,6 +188,15 @@ def test_B1_anthropic_streams_the_call_and_keeps_its_receipt(smol, tmp_path):
     kept.assert_fails()
 
 
+def test_B1_anthropic_python_schema_holds_the_answer(smol, tmp_path):
+    client, keeping = anthropic_client(smol)
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": False}
+    ask = {"model": "smollm2", "messages": ASK["messages"], "max_tokens": 40, "output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    answer = client.messages.create(**ask)
+    assert isinstance(json.loads(answer.content[0].text)["ok"], bool)
+    Kept(smol, tmp_path, keeping.request_body, answer.to_json()).assert_verifies()
+
+
 def test_B1_anthropic_counts_tokens_on_the_record(smol, tmp_path):
     client, keeping = anthropic_client(smol)
     ask = {"model": "smollm2", "messages": [{"role": "user", "content": "Hello"}]}

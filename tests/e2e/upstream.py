@@ -32,7 +32,7 @@ class Upstream:
                 if upstream.hold_whole and not asked.get("stream"):
                     upstream.go.acquire(timeout=120)
                 try:
-                    upstream.stream(self, asked) if asked.get("stream") else self.whole(upstream.answer(asked))
+                    upstream.stream(self, asked) if asked.get("stream") else self.whole(upstream.answer(asked, self.path))
                 except OSError:  # the monitor has hung up
                     self.close_connection = True
 
@@ -69,15 +69,24 @@ class Upstream:
         return f'[[model]]\nname = "{name}"\nupstream = "tcp:127.0.0.1:{self.port}"\n'
 
     # --- what it answers
-    def usage(self):
-        return {"prompt_tokens": 3, "completion_tokens": len(self.words), "total_tokens": 3 + len(self.words)}
+    def said(self, asked):
+        """Its words to this request."""
+        return self.words
 
-    def answer(self, asked):
-        text = "".join(self.words)
+    def usage(self, asked):
+        count = len(self.said(asked))
+        return {"prompt_tokens": 3, "completion_tokens": count, "total_tokens": 3 + count}
+
+    def answer(self, asked, path=""):
+        if path.endswith("/input_tokens"):
+            return {"input_tokens": 3}
+        if path.endswith("/embeddings"):
+            return {"usage": {"prompt_tokens": 3}, "data": [{"index": n, "embedding": [0.5, -0.25]} for n in range(len(asked["input"]))]}
+        text = "".join(self.said(asked))
         chat = "messages" in asked
         choice = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-        return {"object": "chat.completion" if chat else "text_completion", "usage": self.usage(),
-                "choices": [{"index": 0, "finish_reason": "stop"} | choice]}
+        return {"object": "chat.completion" if chat else "text_completion", "usage": self.usage(asked),
+                "choices": [{"index": n, "finish_reason": "stop"} | choice for n in range(asked.get("n", 1))]}
 
     def stream(self, handler, asked):
         chat = "messages" in asked
@@ -90,13 +99,13 @@ class Upstream:
             piece = {"delta": {"content": text} if text else {}} if chat else {"text": text}
             handler.event(json.dumps({"choices": [{"index": 0, "finish_reason": finish} | piece]}))
 
-        for number, word in enumerate(self.words):
+        for number, word in enumerate(self.said(asked)):
             if self.gate and (number > 0 or self.hold_start) and not self.go.acquire(timeout=120):
                 return
             choice(word)
             if number == 0:
                 self.begun.release()
         choice("", "stop")
-        handler.event(json.dumps({"choices": [], "usage": self.usage()}))
+        handler.event(json.dumps({"choices": [], "usage": self.usage(asked)}))
         handler.event("[DONE]")
         handler.wfile.write(b"0\r\n\r\n")

@@ -49,7 +49,7 @@ def llama_server_binary():
 @contextlib.contextmanager
 def llama_server(folder, key=None, name="llama-server"):
     port = free_port()
-    words = [llama_server_binary(), "-m", SMOL, "--host", "127.0.0.1", "--port", port, "-c", 4096, "-np", 2, "-t", 2, "--no-webui"]
+    words = [llama_server_binary(), "-m", SMOL, "--host", "127.0.0.1", "--port", port, "-c", 4096, "-np", 2, "-t", 1, "--no-webui"]
     if key:
         words += ["--api-key", key]
     headers = {"Authorization": f"Bearer {key}"} if key else None
@@ -63,7 +63,7 @@ def llama_cpp_python(folder):
         pytest.skip("llama-cpp-python is not there (tests/e2e/upstreams.sh)")
     port = free_port()
     words = [VENV / "bin/python", "-m", "llama_cpp.server", "--model", SMOL, "--model_alias", "smol", "--host", "127.0.0.1",
-             "--port", port, "--n_ctx", 2048, "--n_threads", 2]
+             "--port", port, "--n_ctx", 2048, "--n_threads", 1]
     with running(words, port, folder / "llama-cpp-python.log") as process:
         yield port, process
 
@@ -109,10 +109,10 @@ general_settings:
 
 
 def ollama_binary():
-    for path in (os.environ.get("CANDOR_OLLAMA"), ROOT / ".cache/ollama/ollama", ROOT / ".cache/go/bin/ollama"):
+    for path in (os.environ.get("CANDOR_OLLAMA"), *sorted((ROOT / ".cache/ollama").glob("ollama-v*"))):
         if path and pathlib.Path(path).exists():
             return path
-    pytest.skip("Ollama is not there")
+    pytest.skip("Ollama is not there (tools/ollama.sh .cache/ollama)")
 
 
 @contextlib.contextmanager

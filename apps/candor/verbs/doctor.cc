@@ -272,6 +272,17 @@ class Doctor {
               " auditor key(s)" + (auditors == 0 ? "; make one: candor key auditor" : ""));
     out_.line("  engine        " + out_.shown(text_of(engine, "build")) + ", digest " +
               text_of(engine, "digest").substr(0, 16));
+    if (const json::Object& oidc = object_of(status, "oidc"); !oidc.empty()) {
+      const std::string detail = text_of(oidc, "detail");
+      out_.line("  sign-in       " + out_.shown(text_of(oidc, "issuer")) + ", " +
+                text_of(oidc, "keys") + " keys" +
+                (detail.empty() ? "" : ", " + out_.shown(detail)));
+    }
+    for (const json::Value& stop : array_of(status, "stops")) {
+      if (!stop.is_object()) continue;
+      out_.line("  " + out_.style().bad("stopped") + "       " +
+                out_.shown(stop_text(stop.get_object())));
+    }
     for (const json::Value& value : array_of(status, "models")) {
       if (!value.is_object()) continue;
       const json::Object& model = value.get_object();

@@ -67,8 +67,22 @@ struct KeyOptions {
 [[nodiscard]] int run_key_rotate(const Context& context, const KeyOptions& options);
 [[nodiscard]] int run_key_auditor(const Context& context, const KeyOptions& options);
 
+struct PolicyOptions {
+  std::vector<std::string> paths;  // files or folders
+};
+[[nodiscard]] int run_policy_check(const Output& out, const PolicyOptions& options);
+[[nodiscard]] int run_policy_test(const Output& out, const PolicyOptions& options);
+
 [[nodiscard]] int run_doctor(const Context& context);
-[[nodiscard]] int run_stop(const Context& context, const std::string& reason);
+struct StopOptions {
+  bool all = false, list = false;
+  std::string model, user, reason;
+};
+[[nodiscard]] int run_stop(const Context& context, const StopOptions& options);
+// One stop of GET /v1/stops in words; foreign text.
+[[nodiscard]] std::string stop_text(const json::Object& stop);
+[[nodiscard]] int run_resume(const Context& context, const StopOptions& options);
+[[nodiscard]] int run_shutdown(const Context& context, const std::string& reason);
 [[nodiscard]] int run_reload(const Context& context, const std::string& reason);
 [[nodiscard]] int run_version(bool json);
 

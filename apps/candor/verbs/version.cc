@@ -1,4 +1,4 @@
-// candor version, stop, reload.
+// candor version, shutdown, reload.
 #include <cstdio>
 
 #include <sys/utsname.h>
@@ -29,10 +29,10 @@ int run_version(bool json) {
   return kExitDone;
 }
 
-int run_stop(const Context& context, const std::string& reason) {
+int run_shutdown(const Context& context, const std::string& reason) {
   json::Object body;
   if (!reason.empty()) body["reason"] = reason;
-  const auto reply = admin_call(context, "POST", "/v1/stop", body);
+  const auto reply = admin_call(context, "POST", "/v1/shutdown", body);
   if (!reply) return report(context.out(), reply.error());
   if (context.out().json()) {
     context.out().document(*reply);

@@ -145,6 +145,18 @@ Result<Program> open_program(const Path& path) {
   return out;
 }
 
+Result<Programs> open_programs(const SupervisorOptions& options) {
+  Programs out;
+  out.engine = TRY(open_program(options.engine_binary));
+  out.inspect = TRY(open_program(options.inspect_binary));
+  if (options.foreign_engine) {
+    out.launch = TRY(open_program(options.inspect_binary.parent_path() / "candor-launch"));
+  }
+  out.null = OwnedFd(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (out.null.get() < 0) return os_error("/dev/null");
+  return out;
+}
+
 std::vector<std::string> cpu_features(std::istream& in) {
   static constexpr std::string_view kRelevant[] = {
       "sse3",       "ssse3",       "sse4_1",   "sse4_2",      "avx",         "avx2",
@@ -198,13 +210,12 @@ Result<EngineIdentity> identify_engine(const Program& program, const Path& manif
 
 Result<Inspection> Launcher::inspect(int model_fd) {
   Pipe report = TRY(make_pipe());
-  const OwnedFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   Child child =
-      TRY(spawner_.spawn({.binary_fd = inspect_.fd.get(),
+      TRY(spawner_.spawn({.binary_fd = programs_.inspect.fd.get(),
                           .arguments = {"candor-inspect", "--model-fd", "3", "--report-fd", "4"},
-                          .descriptors = {{null.get(), 0},
-                                          {null.get(), 1},
-                                          {null.get(), 2},
+                          .descriptors = {{programs_.null.get(), 0},
+                                          {programs_.null.get(), 1},
+                                          {programs_.null.get(), 2},
                                           {model_fd, 3},
                                           {report.writer.get(), 4}}}));
   const ChildGuard guard(child);
@@ -226,13 +237,14 @@ Result<KernelProbe> Launcher::kernel_probe(const std::vector<model::TensorTypeUs
     list.append(list.empty() ? "" : ",").append(std::to_string(use.type));
   }
   Pipe report = TRY(make_pipe());
-  const OwnedFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  Child child = TRY(spawner_.spawn(
-      {.binary_fd = engine_.fd.get(),
-       .arguments = {"candor-engine", "--report-fd", "3", "--data-limit",
-                     std::to_string(kProbeMemory), "--kernel-probe", list},
-       .descriptors = {
-           {null.get(), 0}, {null.get(), 1}, {null.get(), 2}, {report.writer.get(), 3}}}));
+  Child child =
+      TRY(spawner_.spawn({.binary_fd = programs_.engine.fd.get(),
+                          .arguments = {"candor-engine", "--report-fd", "3", "--data-limit",
+                                        std::to_string(kProbeMemory), "--kernel-probe", list},
+                          .descriptors = {{programs_.null.get(), 0},
+                                          {programs_.null.get(), 1},
+                                          {programs_.null.get(), 2},
+                                          {report.writer.get(), 3}}}));
   const ChildGuard guard(child);
   report.writer.reset();
   ReportReader reader(report.reader.get(), 60s);
@@ -269,7 +281,6 @@ std::string make_token() {
 Result<StartedEngine> Launcher::start_own(const EngineStart& start) {
   Pipe report = TRY(make_pipe());
   Pipe errors = TRY(make_pipe());
-  const OwnedFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     return os_error("no socket");
@@ -277,10 +288,10 @@ Result<StartedEngine> Launcher::start_own(const EngineStart& start) {
   out.control = OwnedFd(ends[0]);
   OwnedFd theirs(ends[1]);
   SpawnRequest request{
-      .binary_fd = engine_.fd.get(),
+      .binary_fd = programs_.engine.fd.get(),
       .arguments = {"candor-engine", "--control-fd", "3", "--model-fd", "4", "--report-fd", "5",
                     "--data-limit", std::to_string(start.data_limit_bytes)},
-      .descriptors = {{null.get(), 0},
+      .descriptors = {{programs_.null.get(), 0},
                       {errors.writer.get(), 1},
                       {errors.writer.get(), 2},
                       {theirs.get(), 3},
@@ -322,7 +333,6 @@ Result<StartedEngine> Launcher::start_foreign(const EngineStart& start) {
   out.token = Sensitive<std::string>(make_token());
   Pipe report = TRY(make_pipe());
   Pipe errors = TRY(make_pipe());
-  const OwnedFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   const OwnedFd token_file(memfd_create("candor-token", MFD_CLOEXEC));
   const std::string& token = out.token.reveal();
   if (write(token_file.get(), token.data(), token.size()) < 0) return os_error("token");
@@ -339,7 +349,7 @@ Result<StartedEngine> Launcher::start_foreign(const EngineStart& start) {
   std::array<std::byte, 4> name{};
   system_random().fill(name);
   out.socket_path = (runtime_folder_ / ("e" + to_hex(name) + ".sock")).string();
-  SpawnRequest request{.binary_fd = launch_.fd.get(),
+  SpawnRequest request{.binary_fd = programs_.launch.fd.get(),
                        .arguments = {"candor-launch",
                                      "--program-fd",
                                      "6",
@@ -363,13 +373,13 @@ Result<StartedEngine> Launcher::start_foreign(const EngineStart& start) {
                                      "/proc/self/fd/7",
                                      "--host",
                                      out.socket_path},
-                       .descriptors = {{null.get(), 0},
+                       .descriptors = {{programs_.null.get(), 0},
                                        {errors.writer.get(), 1},
                                        {errors.writer.get(), 2},
                                        {theirs.get(), 3},
                                        {start.model_fd, 4},
                                        {report.writer.get(), 5},
-                                       {engine_.fd.get(), 6},
+                                       {programs_.engine.fd.get(), 6},
                                        {token_file.get(), 7},
                                        {folder.get(), 8}},
                        .scheduling = scheduling_};

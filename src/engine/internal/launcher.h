@@ -25,6 +25,14 @@ struct Program {
 };
 [[nodiscard]] Result<Program> open_program(const Path& path);
 
+// What every start needs, opened once: what stands under these names later counts for nothing, and
+// the monitor's own sandbox might not let it be opened.
+struct Programs {
+  Program engine, inspect, launch;  // launch: only for an engine that is foreign
+  OwnedFd null;
+};
+[[nodiscard]] Result<Programs> open_programs(const SupervisorOptions& options);
+
 // Sorted names of the CPU's instruction sets that ggml's kernels choose by, out of /proc/cpuinfo.
 [[nodiscard]] std::vector<std::string> cpu_features(std::istream& cpuinfo);
 // digest over {"binary","cpu_features","manifest","type":"candor.engine/1"} as canonical JSON.
@@ -56,19 +64,17 @@ struct EngineStart {
 class Launcher {
  public:
   // launcher program: candor-launch, for foreign engines only.
-  Launcher(const SupervisorOptions& options, Program engine, Program inspect, Program launch)
+  Launcher(const SupervisorOptions& options, Programs programs)
       : scheduling_(options.scheduling),
         foreign_(options.foreign_engine),
         runtime_folder_(options.runtime_folder),
         engine_path_(options.engine_binary),
-        engine_(std::move(engine)),
-        inspect_(std::move(inspect)),
-        launch_(std::move(launch)) {}
+        programs_(std::move(programs)) {}
 
   [[nodiscard]] Result<Inspection> inspect(int model_fd);
   [[nodiscard]] Result<KernelProbe> kernel_probe(const std::vector<model::TensorTypeUse>& types);
   [[nodiscard]] Result<StartedEngine> start(const EngineStart& start);
-  [[nodiscard]] const Program& engine() const noexcept { return engine_; }
+  [[nodiscard]] const Program& engine() const noexcept { return programs_.engine; }
 
  private:
   [[nodiscard]] Result<StartedEngine> start_own(const EngineStart& start);
@@ -78,7 +84,7 @@ class Launcher {
   bool foreign_;
   Path runtime_folder_;
   Path engine_path_;
-  Program engine_, inspect_, launch_;
+  Programs programs_;
   Spawner spawner_;
 };
 

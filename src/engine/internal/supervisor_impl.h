@@ -77,7 +77,7 @@ struct ModelEntry {
 
 struct EngineSupervisor::Impl : std::enable_shared_from_this<EngineSupervisor::Impl> {
   Impl(asio::any_io_executor executor, SupervisorOptions o, LoadObserver& obs,
-       internal::Program engine, internal::Program inspect, internal::Program launch);
+       internal::Programs programs);
 
   // supervisor.cc: slots
   ModelEntry* find(const std::string& name);  // with mutex_

@@ -118,6 +118,8 @@ class Harness : public testing::Test {
                                .subjects = {},
                                .queues = {},
                                .quotas = {},
+                               .halts = {},
+                               .oidc = {},
                                .draining = false});
     gateway_.emplace(*services_, standard_pipeline());
     server_.emplace(io_, http::ServerOptions{}, *gateway_, system_clock(), nullptr);

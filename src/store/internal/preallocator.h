@@ -45,6 +45,8 @@ class Preallocator {
   [[nodiscard]] Result<Spare> take();
   // Takes over a segment's file, renamed but not yet durably so, if a spare is wanted; else false.
   [[nodiscard]] Result<bool> recycle(const Path& segment);
+  // Waits until every segment that was taken over is overwritten, or was given up and deleted.
+  void settle();
   // How many are ready.
   [[nodiscard]] std::size_t ready() const noexcept { return ready_.load(); }
   // kOk, or why no new segment can be made: then only the reserve is left (S6, S17).
@@ -67,7 +69,7 @@ class Preallocator {
   std::deque<Spare> spares_;
   std::optional<Path> used_;  // a used segment to be filled with zeros
   bool making_ = false;
-  std::atomic<bool> awaited_{false};  // take() waits: no rests
+  std::atomic<bool> awaited_{false};  // take() or settle() waits: no rests
   std::optional<Error> failure_;
   std::uint64_t attempts_ = 0;  // finished ones
   bool nudged_ = false;

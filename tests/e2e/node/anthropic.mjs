@@ -15,8 +15,18 @@ try {
     }
     done({ chunks });
   } else if (job.verb === "helper") {
+    const pieces = { text: [], json: [], thinking: [] };
     const stream = client.messages.stream(job.body); // the client's own accumulator
-    done({ response: await stream.finalMessage() });
+    stream.on("text", (piece) => pieces.text.push(piece));
+    stream.on("inputJson", (piece) => pieces.json.push(piece));
+    stream.on("thinking", (piece) => pieces.thinking.push(piece));
+    done({ response: await stream.finalMessage(), pieces });
+  } else if (job.verb === "count") {
+    done({ response: await client.messages.countTokens(job.body) });
+  } else if (job.verb === "models") {
+    const listed = [];
+    for await (const model of client.models.list()) listed.push(model.id);
+    done({ listed, one: await client.models.retrieve(job.body.model) });
   } else {
     done({ response: await client.messages.create(job.body) });
   }

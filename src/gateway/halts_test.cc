@@ -1,0 +1,78 @@
+#include "gateway/halts.h"
+
+#include <gtest/gtest.h>
+
+namespace candor::gateway {
+namespace {
+
+using http::StopReason;
+
+Halt halt(std::string scope, std::string object, std::string reason = "recall") {
+  return {.scope = std::move(scope), .object = std::move(object), .reason = std::move(reason)};
+}
+
+TEST(HaltsTest, C13_a_halt_covers_all_or_its_model_or_its_caller) {
+  Halts halts;
+  EXPECT_EQ(halts.find("tiny", "uid:7"), nullptr);
+  halts.put(halt("model", "tiny"));
+  halts.put(halt("user", "key:ab"));
+  EXPECT_NE(halts.find("tiny", "uid:7"), nullptr);
+  EXPECT_NE(halts.find("other", "key:ab"), nullptr);
+  EXPECT_EQ(halts.find("other", "uid:7"), nullptr);
+  EXPECT_EQ(halts.find("key:ab", "tiny"), nullptr);  // a model named like a caller is no caller
+  halts.put(halt("all", ""));
+  EXPECT_NE(halts.find("other", "uid:7"), nullptr);
+  EXPECT_TRUE(halts.remove("all", ""));
+  EXPECT_FALSE(halts.remove("all", ""));
+  EXPECT_EQ(halts.find("other", "uid:7"), nullptr);
+}
+
+TEST(HaltsTest, C13_what_runs_under_it_is_stopped_and_nothing_else) {
+  Halts halts;
+  http::StopSource hit, other, left;
+  const auto a = halts.watch("tiny", "uid:7", hit);
+  const auto b = halts.watch("other", "uid:7", other);
+  {
+    const auto c = halts.watch("tiny", "uid:8", left);
+  }
+  EXPECT_EQ(halts.put(halt("model", "tiny")), 1U);
+  EXPECT_EQ(hit.reason(), StopReason::kHalted);
+  EXPECT_FALSE(other.requested());
+  EXPECT_FALSE(left.requested());
+  EXPECT_EQ(halts.put(halt("all", "")), 2U);
+  EXPECT_EQ(other.reason(), StopReason::kHalted);
+}
+
+TEST(HaltsTest, C13_an_exchange_that_ends_when_it_is_stopped_leaves_the_list) {
+  Halts halts;
+  http::StopSource first, second;
+  auto a = halts.watch("tiny", "uid:7", first);
+  auto b = halts.watch("tiny", "uid:7", second);
+  const auto ends = first.on_stop([&](StopReason) { a = {}; });
+  EXPECT_EQ(halts.put(halt("all", "")), 2U);
+  EXPECT_TRUE(second.requested());
+}
+
+TEST(HaltsTest, C13_a_second_halt_of_the_same_replaces_its_reason) {
+  Halts halts({halt("model", "tiny", "old")});
+  halts.put(halt("model", "tiny", "new"));
+  ASSERT_EQ(halts.all().size(), 1U);
+  EXPECT_EQ(halts.find("tiny", "uid:7")->reason, "new");
+}
+
+TEST(HaltsTest, S19_the_reason_is_shown_without_controls_and_cut) {
+  const auto plain = halted_error(halt("model", "tiny", "recalled by \x1b[31mits\nmaker"));
+  EXPECT_EQ(plain.status, 403);
+  EXPECT_EQ(plain.code, "stopped_by_operator");
+  EXPECT_EQ(plain.message,
+            "An operator has stopped this model. The reason given: \"recalled by \uFFFD[31mits "
+            "maker\". Use another model (GET /v1/models lists them), or ask the operator.");
+  std::string accents;
+  for (int i = 0; i < 300; ++i) accents += "é";
+  const auto cut = halted_error(halt("all", "", "x" + accents));
+  EXPECT_LT(cut.message.size(), 400U);
+  EXPECT_TRUE(cut.message.contains("é...\""));
+}
+
+}  // namespace
+}  // namespace candor::gateway
