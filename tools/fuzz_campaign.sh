@@ -38,7 +38,7 @@ report() {
     { runs[$2] += $3; time[$2] += $4; of[$5] += $3; all += $3; spent += $4 }
     NR == 1 { first = $1 } { last = $1 }
     END {
-      printf "from        %s\nto          %s\nwork        %.2f processor hours of turns\n\n", first, last, spent / 3600
+      printf "from        %s\nto          %s\nturns       %.2f hours of wall time\n\n", first, last, spent / 3600
       for (f in runs) printf "%-28s %14d %9.0f/s\n", f, runs[f], runs[f] / (time[f] > 0 ? time[f] : 1) | "sort"
       close("sort")
       printf "%-28s %14d\n", "in all", all

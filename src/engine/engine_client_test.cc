@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/testing/fake_clock.h"
 #include "base/testing/result_matchers.h"
 
 namespace candor::engine {
@@ -282,6 +283,26 @@ TEST(EngineClientTest, S16_PausesAreBounded) {
     }
   };
   EXPECT_THAT(failure_of(dripping, {}, 10s, 10s, 60ms), HasCode(Code::kDeadlineExceeded));
+}
+
+TEST(EngineClientTest, S16_DeadlinesAreThoseOfTheClockThatIsGiven) {
+  FakeClock clock;
+  Fixture f({[](Peer& p) {
+    p.request();
+    p.say(std::string(kEvents) + chunk("data: x\n\n"));
+    p.closed();
+  }});
+  f.options.clock = &clock;
+  f.run([&](EngineClient& client) -> asio::awaitable<void> {
+    EngineRequest request = streaming();
+    request.total_deadline = 1h;
+    auto stream = co_await client.open(request);
+    EXPECT_OK(stream);
+    EXPECT_OK(co_await (*stream)->next());
+    clock.advance_us(std::chrono::microseconds(1h).count());
+    client.sweep();
+    EXPECT_THAT(co_await (*stream)->next(), HasCode(Code::kDeadlineExceeded));
+  });
 }
 
 TEST(EngineClientTest, S16_HeadersBodiesEventsAndTotalsAreBounded) {

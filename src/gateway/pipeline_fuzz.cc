@@ -56,6 +56,12 @@ class Monitor {
     static Monitor monitor;
     return monitor;
   }
+  ~Monitor() {
+    workers.join();
+    std::filesystem::remove_all(folder);
+  }
+  Monitor(const Monitor&) = delete;
+  Monitor& operator=(const Monitor&) = delete;
   // Runs until nothing can go on by itself.
   void settle() {
     io.restart();
@@ -135,7 +141,6 @@ class Monitor {
     std::string name = "uid:" + std::to_string(::getuid());
     CANDOR_CHECK(keys->subject(name).has_value());
     services->subjects.emplace(name, must(keys->subject(name)));
-    std::filesystem::remove_all(folder + "/keys");
   }
   engine::EngineClientOptions client_options() {
     engine::EngineClientOptions options;
