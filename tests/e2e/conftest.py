@@ -56,7 +56,7 @@ def shown(tmp_path_factory):
     need(SMOL, "the default model (tools/default_model.sh .cache/models)")
     server = Candor(tmp_path_factory.mktemp("shown"), {})
     template = pathlib.Path(__file__).parent / "shown.jinja"
-    server.configure(f'[[model]]\nname = "smollm2"\npath = "{SMOL}"\ncontext = 2048\nchat_template = "{template}"\n')
+    server.configure(f'[[model]]\nname = "smollm2"\npath = "{SMOL}"\ncontext = 2048\nthreads = 1\nchat_template = "{template}"\n')
     with server:
         yield add_auditor(server)
 

@@ -282,6 +282,7 @@ class Stream:
         return found
 
     def close(self):
+        self.response.close()  # it holds the socket too
         self.connection.close()
 
 

@@ -18,6 +18,9 @@ from upstream_servers import litellm, llama_cpp_python, llama_server, ollama
 CHAT = {"messages": [{"role": "user", "content": QUESTION}], "temperature": 0, "max_tokens": 24}
 
 
+PATIENT = '[engine]\nfirst_token_timeout = "10m"\nstall_timeout = "5m"\n'  # they compute on the machine that tests
+
+
 def model(name, urls, **more):
     urls = [urls] if isinstance(urls, str) else urls
     return f'[[model]]\nname = "{name}"\nupstream = {json.dumps(urls)}\n' + "".join(
@@ -78,7 +81,7 @@ def test_B5_the_bare_llama_server_with_a_key(own, tmp_path):
 def test_B5_llama_cpp_python(own, tmp_path):
     need(SMOL, "the default model (tools/default_model.sh .cache/models)")
     with llama_cpp_python(tmp_path) as (port, _):
-        own.configure(model("remote", f"http://127.0.0.1:{port}/v1", upstream_model="smol"))
+        own.configure(PATIENT + model("remote", f"http://127.0.0.1:{port}/v1", upstream_model="smol"))
         with own as server:
             assert_serves(server, "remote", tmp_path, counts_streams=False)  # it takes stream_options and says no usage
 
@@ -99,7 +102,7 @@ def test_B5_litellm_over_https_in_front_of_another(own, tmp_path):
 def test_B5_ollama(own, tmp_path):
     need(SMOL, "the default model (tools/default_model.sh .cache/models)")
     with ollama(tmp_path) as (port, _):
-        own.configure(model("remote", f"http://127.0.0.1:{port}/v1", upstream_model="smol"))
+        own.configure(PATIENT + model("remote", f"http://127.0.0.1:{port}/v1", upstream_model="smol"))
         with own as server:
             assert_serves(server, "remote", tmp_path)
 
