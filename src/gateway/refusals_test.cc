@@ -55,7 +55,9 @@ TEST_F(RefusalsTest, S17_ManySourcesStayBounded) {
 }
 
 TEST_F(RefusalsTest, S17_WhatAFullLedgerDoesNotTakeIsCountedOnceThereIsRoom) {
-  const auto add = [&] { refusals_.add(Cause::kLedger, 503, "::1", "who", "openai.chat"); };
+  const auto add = [&] {
+    refusals_.add(Cause::kLedger, 503, "::1", std::string(32, 'a'), "openai.chat");
+  };
   const auto settle = [&] {
     io_.restart();
     io_.run();
