@@ -26,6 +26,7 @@ struct Commands {
   ReceiptOptions receipt;
   EraseOptions erase;
   KeyOptions key;
+  ScanOptions scan;
   std::string reason, shell;
   std::vector<std::string> serve_models, serve_settings;
   std::string listen, unix_socket, content, log_level, log_format;

@@ -1,59 +1,17 @@
-// The only file that sees toml++.
+// candor.toml by toml++; data files of other modules: document.cc.
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include "base/text.h"
 #include "config/internal/collected.h"
+#include "config/internal/foreign_letter.h"
 
 namespace candor::config {
 namespace {
-
-// toml++ 3.3 runs into undefined behaviour on some letters outside strings and comments (found by
-// config_fuzz), where TOML 1.0 allows ASCII only. So those, and strings that do not end on their
-// line, are refused before it sees them. Answers the line, or 0 if all is well.
-std::uint32_t line_of_foreign_letter(std::string_view toml) {
-  std::uint32_t line = 1;
-  std::size_t i = 0;
-  const auto three = [&](char quote) {
-    return toml.substr(i, 3) == std::string_view(std::array{quote, quote, quote}.data(), 3);
-  };
-  while (i < toml.size()) {
-    const char c = toml[i];
-    if (c == '#') {
-      i = std::min(toml.find('\n', i), toml.size());
-      continue;
-    }
-    if (c != '"' && c != '\'') {
-      if (static_cast<unsigned char>(c) >= 0x80) return line;
-      line += c == '\n' ? 1 : 0;
-      ++i;
-      continue;
-    }
-    const bool long_string = three(c);
-    i += long_string ? 3 : 1;
-    for (;; ++i) {
-      if (i >= toml.size()) return line;
-      if (toml[i] == '\n') {
-        if (!long_string) return line;
-        ++line;
-      } else if (c == '"' && toml[i] == '\\') {
-        line += toml.substr(i + 1).starts_with('\n') ? 1 : 0;
-        ++i;
-      } else if (toml[i] == c && (!long_string || three(c))) {
-        i += long_string ? 3 : 1;
-        // Up to two quotes may stand before the closing three.
-        while (long_string && i < toml.size() && toml[i] == c) ++i;
-        break;
-      }
-    }
-  }
-  return 0;
-}
 
 class Reader {
  public:

@@ -67,6 +67,16 @@ struct KeyOptions {
 [[nodiscard]] int run_key_rotate(const Context& context, const KeyOptions& options);
 [[nodiscard]] int run_key_auditor(const Context& context, const KeyOptions& options);
 
+struct ScanOptions {
+  std::vector<std::string> paths;  // files, folders, - for standard input
+  std::string packs;               // a folder of further packs
+  int min_confidence = 50;
+  bool sarif = false, show = false, list = false;
+  bool json = false, raw = false;
+};
+// Needs no configuration and no server.
+[[nodiscard]] int run_scan(const ScanOptions& options);
+
 [[nodiscard]] int run_doctor(const Context& context);
 [[nodiscard]] int run_stop(const Context& context, const std::string& reason);
 [[nodiscard]] int run_reload(const Context& context, const std::string& reason);
