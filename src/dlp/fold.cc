@@ -21,7 +21,7 @@ constexpr std::string_view kLookAlikes =
     // Cyrillic
     "аaеeоoрpсcуyхxіiѕsјjԁdһhӏlԛqԝwүyАAВBЕEЗ3КKМMНHОOРPСCТTУYХXІIЈJЅSӀIҮYԚQԜW"
     // Greek
-    "αaοoρpνvιiκkυuϲcϳjΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧXϹCͿJ"
+    "αaοoρpνvιiκkυuϳjΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧXͿJ"
     // Armenian
     "օoսuհhոnցgզqՕOՍUԼL"
     // Cherokee
@@ -74,9 +74,6 @@ char digit_of(utf8proc_int32_t point) {
 
 // "" for what is dropped.
 std::string fold_point(char32_t point) {
-  if (const auto found = look_alikes().find(point); found != look_alikes().end()) {
-    return {found->second};
-  }
   if (point == 0x2028 || point == 0x2029) return "\n";
   if (point >= 0xE0000 && point <= 0xE0FFF) return "";
   std::array<utf8proc_int32_t, 32> parts{};

@@ -195,6 +195,7 @@ std::size_t ipv6(std::string_view value) {
 
 // IEEE 802: six groups of one separator; not the broadcast and the empty address.
 std::size_t mac(std::string_view value) {
+  if (value.size() != 17) return 0;
   const std::string digits = alnum_of(value);
   if (all_same(digits)) return 0;
   const char separator = value[2];

@@ -244,6 +244,7 @@ std::size_t at_social(std::string_view value) {
 std::size_t ie_pps(std::string_view value) {
   const std::string n = alnum_of(value);
   if (n.size() != 8 && n.size() != 9) return 0;
+  if (n[7] < 'A' || n.back() < 'A') return 0;
   int sum = weighted(n.substr(0, 7), {8, 7, 6, 5, 4, 3, 2});
   if (n.size() == 9) sum += n[8] == 'W' ? 0 : 9 * (n[8] - 'A' + 1);
   return "WABCDEFGHIJKLMNOPQRSTUV"[sum % 23] == n[7] ? value.size() : 0;

@@ -124,6 +124,7 @@ std::size_t aba_routing(std::string_view value) {
 
 // ISO 6166: letters count as two digits, then Luhn.
 std::size_t isin(std::string_view value) {
+  if (value.size() != 12) return 0;
   if (!kCountries.contains(std::string(value.substr(0, 2)) + " ") && value.substr(0, 2) != "XS") {
     return 0;
   }

@@ -109,6 +109,11 @@ std::size_t assigned_secret(std::string_view value) {
   if (digits == value.size()) return 0;
   // Names of things: lower_case, kebab-case, dotted.paths, CamelCase.
   if (digits == 0 && (kinds < 3 || marks > 2)) return 0;
+  if (digits == 0 &&
+      value.find_first_not_of("._-/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") ==
+          std::string_view::npos) {
+    return 0;
+  }
   const double bits = entropy(value);
   if (value.size() >= 20) return bits >= 3.3 && digits > 0 ? value.size() : 0;
   return kinds >= 2 && bits >= 2.6 ? value.size() : 0;

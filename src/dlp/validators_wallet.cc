@@ -128,6 +128,7 @@ std::array<unsigned char, 32> keccak256(std::string_view data) {
 
 // EIP-55: the case of the letters is a checksum; an address in one case has none.
 std::size_t eip55(std::string_view value) {
+  if (value.size() != 42) return 0;
   const std::string_view digits = value.substr(2);
   std::string small(digits);
   bool upper = false;

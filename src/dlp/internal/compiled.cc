@@ -160,12 +160,17 @@ class Compiler {
     }
     auto& users =
         literals_[{detector.ignore_case ? small_letters(text) : text, detector.ignore_case}];
-    if (users.empty() || users.back() != index) users.push_back(index);
+    if (!users.empty() && users.back().detector == index) return;
+    LiteralUse use{index, {}};
+    for (const std::uint32_t branch : out_.compiled[index].branches) {
+      if (spells(out_.branches[branch].branch, 0, text)) use.branches.push_back(branch);
+    }
+    users.push_back(std::move(use));
   }
 
   Compiled& out_;
   std::set<std::string> ids_;
-  std::map<Literal, std::vector<std::uint32_t>> literals_;
+  std::map<Literal, std::vector<LiteralUse>> literals_;
 };
 
 }  // namespace

@@ -56,13 +56,18 @@ class DigitIndex {
   std::vector<std::vector<std::uint32_t>> lists_;
 };
 
+struct LiteralUse {
+  std::uint32_t detector = 0;
+  std::vector<std::uint32_t> branches;  // Anchor::kStart: those that begin with this literal
+};
+
 struct Compiled {
   std::vector<Detector> detectors;
   std::vector<CompiledDetector> compiled;
   std::vector<CompiledBranch> branches;
   std::vector<Literal> literals;
-  std::vector<std::vector<std::uint32_t>> users;  // of each literal: detectors
-  std::vector<std::uint32_t> at_users;            // detectors whose literal is "@"
+  std::vector<std::vector<LiteralUse>> users;  // of each literal
+  std::vector<std::uint32_t> at_users;         // detectors whose literal is "@"
   LiteralSearch search;
   DigitIndex digits;
   std::optional<std::uint32_t> hidden, opaque;  // detectors

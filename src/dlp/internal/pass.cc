@@ -29,13 +29,11 @@ bool is_whole_word(std::string_view text, std::size_t begin, std::size_t end) {
 void Pass::run(const Swept& swept, const std::vector<LiteralHit>& hits) {
   digit_runs(swept.digits);
   for (const std::uint32_t at : swept.ats) {
-    for (const std::uint32_t detector : compiled_.at_users) literal(detector, at, at + 1);
+    for (const std::uint32_t detector : compiled_.at_users) literal({detector, {}}, at, at + 1);
   }
   for (const LiteralHit& hit : hits) {
     const std::size_t begin = hit.end - compiled_.literals[hit.literal].text.size();
-    for (const std::uint32_t detector : compiled_.users[hit.literal]) {
-      literal(detector, begin, hit.end);
-    }
+    for (const LiteralUse& use : compiled_.users[hit.literal]) literal(use, begin, hit.end);
   }
 }
 
@@ -55,11 +53,12 @@ void Pass::digit_runs(const std::vector<DigitRun>& runs) {
   }
 }
 
-void Pass::literal(std::uint32_t detector, std::size_t begin, std::size_t end) {
+void Pass::literal(const LiteralUse& use, std::size_t begin, std::size_t end) {
+  const std::uint32_t detector = use.detector;
   const CompiledDetector& compiled = compiled_.compiled[detector];
   switch (compiled_.detectors[detector].anchor) {
     case Anchor::kStart:
-      for (const std::uint32_t index : compiled.branches) {
+      for (const std::uint32_t index : use.branches) {
         if (match_at(compiled_.branches[index], begin)) break;
       }
       break;

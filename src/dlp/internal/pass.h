@@ -28,7 +28,7 @@ class Pass {
 
  private:
   void digit_runs(const std::vector<DigitRun>& runs);
-  void literal(std::uint32_t detector, std::size_t begin, std::size_t end);
+  void literal(const LiteralUse& use, std::size_t begin, std::size_t end);
   void inside(const CompiledBranch& branch, std::size_t literal);
   void near(std::uint32_t detector, std::size_t literal_end);
   void regexes(std::uint32_t detector, std::size_t begin, std::size_t end);
