@@ -4,7 +4,8 @@
 candor_build_packages=(
   clang-19 lld-19 cmake ninja-build ccache pkg-config git unzip curl ca-certificates
   libboost1.81-dev libboost-json1.81-dev libssl-dev libsodium-dev libfmt-dev libcli11-dev
-  libtomlplusplus-dev libsqlite3-dev libjemalloc-dev libre2-dev python3 python3-venv python3-pip
+  libtomlplusplus-dev libsqlite3-dev libjemalloc-dev libre2-dev libvectorscan-dev libutf8proc-dev
+  python3 python3-venv python3-pip
 )
 candor_test_packages=(
   libgtest-dev libgmock-dev libclang-rt-19-dev clang-format-19 llvm-19 jq zsh fish systemd-container

@@ -320,6 +320,33 @@ void add_policy(CLI::App& app, Commands& c) {
       run_policy_test);
 }
 
+void add_scan(CLI::App& app, Commands& c) {
+  CLI::App* scan =
+      verb(app, "scan", "Find personal data, secrets and the like in files; needs no server",
+           "  candor scan prompt.txt\n"
+           "  git diff | candor scan -\n"
+           "  candor scan --sarif src/ > findings.sarif\n"
+           "  candor scan --detectors --json | jq -r '.detectors[].id'\n\n"
+           "Exit codes: 0 nothing found, 10 findings, else as everywhere.");
+  scan->add_option("path", c.scan.paths, "A FILE, a DIR, or - for standard input; may repeat");
+  scan->add_flag("--sarif", c.scan.sarif, "One SARIF 2.1.0 document instead of text");
+  scan->add_flag("--show", c.scan.show, "Show what was found; otherwise only its place");
+  scan->add_flag("--detectors", c.scan.list, "List the detectors instead of scanning");
+  scan->add_option("--packs", c.scan.packs,
+                   "Further detector packs, *.toml (docs/formats/detector-packs.md)")
+      ->type_name("DIR");
+  scan->add_option("--min-confidence", c.scan.min_confidence, "Leave out findings below (0 to 100)")
+      ->check(CLI::Range(0, 100))
+      ->type_name("N");
+  scan->final_callback([&c] {
+    c.run = [&c] {
+      c.scan.json = c.global.json;
+      c.scan.raw = c.global.raw;
+      return run_scan(c.scan);
+    };
+  });
+}
+
 void add_rest(CLI::App& app, Commands& c) {
   runs(verb(app, "doctor", "What is in force, from where, and the state of each promise",
             "  candor doctor\n  candor doctor --json | jq .promises"),
@@ -373,7 +400,7 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
       "Exit codes: 0 done, 1 evidence that something is not as signed, 2 wrong usage, 3 not in "
       "this\n"
       "state, 4 not found, 5 not permitted, 6 limit reached, 7 no server or not now, 8 too slow,\n"
-      "9 internal, 130 interrupted (docs/errors.md).");
+      "9 internal, 10 findings of a scan, 130 interrupted (docs/errors.md).");
   add_serve(*app, commands);
   add_chat(*app, commands);
   add_model(*app, commands);
@@ -382,6 +409,7 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
   add_key(*app, commands);
   add_stops(*app, commands);
   add_policy(*app, commands);
+  add_scan(*app, commands);
   add_rest(*app, commands);
   return app;
 }

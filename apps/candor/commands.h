@@ -28,6 +28,7 @@ struct Commands {
   KeyOptions key;
   StopOptions stop;
   PolicyOptions policy;
+  ScanOptions scan;
   std::string reason, shell;
   std::vector<std::string> serve_models, serve_settings;
   std::string listen, unix_socket, content, log_level, log_format;

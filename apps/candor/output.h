@@ -45,6 +45,7 @@ class Output {
 inline constexpr int kExitDone = 0;
 inline constexpr int kExitFails = 1;  // evidence: something is not as it was signed
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitFindings = 10;  // candor scan found something
 [[nodiscard]] int exit_code(Code code) noexcept;
 // "candor: message" on standard error (with --json {"error":{code,message}} on standard output);
 // answers the exit code.

@@ -73,6 +73,16 @@ struct PolicyOptions {
 [[nodiscard]] int run_policy_check(const Output& out, const PolicyOptions& options);
 [[nodiscard]] int run_policy_test(const Output& out, const PolicyOptions& options);
 
+struct ScanOptions {
+  std::vector<std::string> paths;  // files, folders, - for standard input
+  std::string packs;               // a folder of further packs
+  int min_confidence = 50;
+  bool sarif = false, show = false, list = false;
+  bool json = false, raw = false;
+};
+// Needs no configuration and no server.
+[[nodiscard]] int run_scan(const ScanOptions& options);
+
 [[nodiscard]] int run_doctor(const Context& context);
 struct StopOptions {
   bool all = false, list = false;

@@ -1,0 +1,18 @@
+# Writes OUT, a source file that holds the packs of FILES as raw strings (src/dlp/pack.h).
+set(text "#include \"dlp/pack.h\"\n\nnamespace candor::dlp {\n\nstd::vector<PackFile> builtin_pack_files() {\n  return {\n")
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} content)
+  # A raw string may be 64 KiB long for some compilers: pieces are joined.
+  string(LENGTH "${content}" size)
+  string(APPEND text "      {\"${name}\", ")
+  set(at 0)
+  while(at LESS size)
+    string(SUBSTRING "${content}" ${at} 16000 piece)
+    string(APPEND text "R\"~pack~(${piece})~pack~\"\n")
+    math(EXPR at "${at} + 16000")
+  endwhile()
+  string(APPEND text "      },\n")
+endforeach()
+string(APPEND text "  };\n}\n\n}  // namespace candor::dlp\n")
+file(WRITE ${OUT} "${text}")

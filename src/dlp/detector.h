@@ -1,0 +1,76 @@
+// A detector as data, as docs/formats/detector-packs.md defines it. Values; no behaviour.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace candor::dlp {
+
+enum class Severity : std::uint8_t { kLow, kMedium, kHigh, kCritical };
+
+enum class Anchor : std::uint8_t {
+  kStart,   // the pattern begins with one of the literals
+  kInside,  // one of the literals stands in the pattern
+  kNear,    // the pattern follows one of the literals within kNearBytes
+  kDigits,  // a run of digits fits the pattern's first run of digits
+  kHidden,  // no pattern: more than kMaxDropped dropped characters in a row
+  kOpaque,  // no pattern: encoded text that cannot be opened
+};
+
+// What must not touch a match.
+enum class Boundary : std::uint8_t { kWord, kNumber, kAddress, kNone };
+
+// What a detector obliges a stream guard to (docs/formats/detector-packs.md, "Streams").
+enum class StreamMode : std::uint8_t {
+  // Hold text back only while it could still become a finding. Whether [b, e) of the folded text is
+  // a finding depends on nothing outside [b - kContextBefore, e + max(max_context_after,
+  // kBoundaryBytes)), and e - b <= max_span.
+  kExact,
+  // Mask from the detector's literal on, to the match's end or max_span. The guard must not wait
+  // for the end, since it may be thousands of bytes away.
+  kTrigger,
+  kBuffer,   // hold the whole field until it ends
+  kMonitor,  // nothing is held; a finding may come after its text was released
+};
+
+struct Detector {
+  std::string id, name, class_name, pack;
+  Severity severity = Severity::kMedium;
+  std::vector<std::string> countries;
+  Anchor anchor = Anchor::kStart;
+  std::vector<std::string> literals;
+  bool ignore_case = false;
+  std::vector<std::string> patterns;
+  Boundary boundary = Boundary::kWord;
+  std::vector<std::string> near;
+  std::string validator;
+  int confidence = 80;
+  std::vector<std::string> raise, lower;
+  std::uint32_t max_span = 0;
+  std::uint32_t max_context_after = 0;
+  StreamMode stream = StreamMode::kExact;
+  std::vector<std::string> match, no_match;  // with [[ ]] around the finding in match
+  std::string origin;                        // "financial.toml:12", for messages
+};
+
+struct Pack {
+  std::string name;
+  std::vector<Detector> detectors;
+};
+
+// Of folded text.
+inline constexpr std::size_t kContextBefore = 96;  // where context words are looked for
+inline constexpr std::size_t kNearBytes = 96;      // how far behind its literal Anchor::kNear looks
+inline constexpr std::size_t kBoundaryBytes = 2;   // what a boundary may look at behind a match
+// Dropped characters (ignorable ones and marks) in a row that a candidate may hold.
+inline constexpr std::size_t kMaxDropped = 32;
+inline constexpr std::uint32_t kLongestSpan = 16384;
+inline constexpr std::uint32_t kLongestContextAfter = 256;
+
+[[nodiscard]] std::string_view to_string(Severity severity) noexcept;
+[[nodiscard]] std::string_view to_string(Anchor anchor) noexcept;
+[[nodiscard]] std::string_view to_string(StreamMode mode) noexcept;
+
+}  // namespace candor::dlp

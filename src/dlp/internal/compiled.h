@@ -1,0 +1,82 @@
+// Detectors made ready for scanning: patterns unrolled, anchors indexed.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "dlp/detector.h"
+#include "dlp/internal/pattern.h"
+#include "dlp/internal/vectorscan.h"
+#include "dlp/pack.h"
+#include "dlp/validators.h"
+
+namespace candor::dlp {
+
+struct CompiledBranch {
+  std::uint32_t detector = 0;
+  Branch branch;
+  ByteSet first;  // what it can begin with
+  // Anchor::kInside: elements [0, inside) stand before the literal; they take prefix_min to
+  // prefix_max bytes of prefix.
+  std::size_t inside = 0;
+  Branch tail;
+  ByteSet prefix;
+  std::size_t prefix_min = 0, prefix_max = 0;
+  DigitLead lead;  // Anchor::kDigits
+};
+
+struct CompiledDetector {
+  Validator check = nullptr;
+  std::vector<std::string> near, raise, lower;  // in small letters
+  std::vector<std::uint32_t> branches;
+  std::vector<Regex> regexes;  // patterns that could not be unrolled
+};
+
+// Branches by the length of a run of digits and the byte behind it.
+class DigitIndex {
+ public:
+  static constexpr std::size_t kLongest = 40;  // longer runs count as this long
+  static constexpr std::size_t kEnd = 256;     // instead of a byte: the text ends
+
+  void add(std::uint32_t branch, const CompiledBranch& compiled, Boundary boundary);
+  void finish();
+  [[nodiscard]] const std::vector<std::uint32_t>& at(std::size_t length, std::size_t next) const {
+    return lists_[slots_[std::min(length, kLongest)][next]];
+  }
+
+ private:
+  std::array<std::array<std::vector<std::uint32_t>, 257>, kLongest + 1> building_;
+  std::array<std::array<std::uint16_t, 257>, kLongest + 1> slots_{};
+  std::vector<std::vector<std::uint32_t>> lists_;
+};
+
+struct LiteralUse {
+  std::uint32_t detector = 0;
+  std::vector<std::uint32_t> branches;  // Anchor::kStart: those that begin with this literal
+};
+
+struct Compiled {
+  std::vector<Detector> detectors;
+  std::vector<CompiledDetector> compiled;
+  std::vector<CompiledBranch> branches;
+  std::vector<Literal> literals;
+  std::vector<std::vector<LiteralUse>> users;  // of each literal
+  std::vector<std::uint32_t> at_users;         // detectors whose literal is "@"
+  LiteralSearch search;
+  DigitIndex digits;
+  std::optional<std::uint32_t> hidden, opaque;  // detectors
+};
+
+[[nodiscard]] Result<void> compile(std::vector<Pack> packs, Compiled& out);
+
+[[nodiscard]] inline bool is_word_byte(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
+}  // namespace candor::dlp

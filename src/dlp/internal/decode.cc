@@ -1,0 +1,237 @@
+#include "dlp/internal/decode.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+
+namespace candor::dlp {
+namespace {
+
+constexpr auto make_base64_values() {
+  std::array<signed char, 256> values{};
+  values.fill(-1);
+  signed char next = 0;
+  for (char c = 'A'; c <= 'Z'; ++c) values[static_cast<unsigned char>(c)] = next++;
+  for (char c = 'a'; c <= 'z'; ++c) values[static_cast<unsigned char>(c)] = next++;
+  for (char c = '0'; c <= '9'; ++c) values[static_cast<unsigned char>(c)] = next++;
+  values['+'] = values['-'] = 62;
+  values['/'] = values['_'] = 63;
+  return values;
+}
+constexpr auto kBase64Values = make_base64_values();
+
+void append_utf8(std::string& out, std::uint32_t point) {
+  const auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
+  if (point < 0x80) {
+    put(point);
+  } else if (point < 0x800) {
+    put(0xC0 | point >> 6U);
+    put(0x80 | (point & 0x3FU));
+  } else if (point < 0x10000) {
+    put(0xE0 | point >> 12U);
+    put(0x80 | (point >> 6U & 0x3FU));
+    put(0x80 | (point & 0x3FU));
+  } else {
+    put(0xF0 | point >> 18U);
+    put(0x80 | (point >> 12U & 0x3FU));
+    put(0x80 | (point >> 6U & 0x3FU));
+    put(0x80 | (point & 0x3FU));
+  }
+}
+
+struct Escape {
+  std::size_t size = 0;  // 0: none begins here
+  std::uint32_t point = 0;
+  bool byte = false;  // point is a byte, not a code point
+};
+
+// Up to `most` digits of a base, at least one.
+std::size_t number(std::string_view text, unsigned base, std::size_t most, std::uint32_t& value) {
+  value = 0;
+  std::size_t size = 0;
+  while (size < std::min(most, text.size())) {
+    const int digit = hex_value(text[size]);
+    if (digit < 0 || static_cast<unsigned>(digit) >= base) break;
+    value = value * base + static_cast<std::uint32_t>(digit);
+    ++size;
+  }
+  return size;
+}
+
+Escape percent(std::string_view rest) {
+  std::uint32_t value = 0;
+  if (rest[0] == '+') return {1, ' ', true};
+  if (rest[0] != '%' || number(rest.substr(1), 16, 2, value) != 2) return {};
+  return {3, value, true};
+}
+
+constexpr std::array<std::pair<std::string_view, char>, 26> kReferences = {{
+    {"amp", '&'},    {"lt", '<'},     {"gt", '>'},     {"quot", '"'},     {"apos", '\''},
+    {"nbsp", ' '},   {"commat", '@'}, {"period", '.'}, {"colon", ':'},    {"sol", '/'},
+    {"lowbar", '_'}, {"num", '#'},    {"plus", '+'},   {"equals", '='},   {"lpar", '('},
+    {"rpar", ')'},   {"hyphen", '-'}, {"dash", '-'},   {"ndash", '-'},    {"mdash", '-'},
+    {"comma", ','},  {"semi", ';'},   {"Tab", '\t'},   {"NewLine", '\n'}, {"percnt", '%'},
+    {"bsol", '\\'},
+}};
+
+Escape html(std::string_view rest) {
+  if (rest[0] != '&' || rest.size() < 3) return {};
+  Escape escape;
+  std::size_t size = 0;
+  if (rest[1] == '#') {
+    const bool hex = rest[2] == 'x' || rest[2] == 'X';
+    const std::size_t digits = hex ? number(rest.substr(3), 16, 6, escape.point)
+                                   : number(rest.substr(2), 10, 7, escape.point);
+    if (digits == 0 || escape.point == 0 || escape.point > 0x10FFFF) return {};
+    size = (hex ? 3U : 2U) + digits;
+  } else {
+    const auto found = std::ranges::find_if(kReferences, [&](const auto& reference) {
+      return rest.substr(1).starts_with(reference.first) &&
+             rest.substr(1 + reference.first.size()).starts_with(';');
+    });
+    if (found == kReferences.end()) return {};
+    escape.point = static_cast<unsigned char>(found->second);
+    size = 1 + found->first.size();
+  }
+  escape.size = size + (rest.substr(size).starts_with(';') ? 1 : 0);
+  return escape;
+}
+
+Escape backslash(std::string_view rest) {
+  if (rest[0] != '\\' || rest.size() < 2) return {};
+  switch (rest[1]) {
+    case 'n': return {2, '\n', true};
+    case 'r': return {2, '\r', true};
+    case 't': return {2, '\t', true};
+    case '"':
+    case '\'':
+    case '/':
+    case '\\': return {2, static_cast<unsigned char>(rest[1]), true};
+    case 'x': {
+      std::uint32_t value = 0;
+      if (number(rest.substr(2), 16, 2, value) != 2) return {};
+      return {4, value, true};
+    }
+    case 'u': {
+      std::uint32_t value = 0;
+      if (rest.substr(2).starts_with('{')) {  // \u{1F600}
+        const std::size_t digits = number(rest.substr(3), 16, 6, value);
+        if (digits == 0 || value > 0x10FFFF || !rest.substr(3 + digits).starts_with('}')) return {};
+        return {4 + digits, value};
+      }
+      if (number(rest.substr(2), 16, 4, value) != 4) return {};
+      std::uint32_t low = 0;
+      if (value >= 0xD800 && value < 0xDC00 && rest.substr(6).starts_with("\\u") &&
+          number(rest.substr(8), 16, 4, low) == 4 && low >= 0xDC00 && low < 0xE000) {
+        return {12, 0x10000 + ((value - 0xD800) << 10U) + (low - 0xDC00)};
+      }
+      if (value >= 0xD800 && value < 0xE000) return {};
+      return {6, value};
+    }
+    default: return {};
+  }
+}
+
+Escape escape_at(Layer layer, std::string_view rest) {
+  switch (layer) {
+    case Layer::kPercent: return percent(rest);
+    case Layer::kHtml: return html(rest);
+    case Layer::kEscapes: return backslash(rest);
+    case Layer::kPlain:
+    case Layer::kBase64:
+    case Layer::kHex: break;
+  }
+  return {};
+}
+
+}  // namespace
+
+int base64_value(char c) { return kBase64Values[static_cast<unsigned char>(c)]; }
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool utf8_like(std::string_view bytes) {
+  std::size_t skipped = 0;
+  while (!bytes.empty() && (static_cast<unsigned char>(bytes[0]) & 0xC0U) == 0x80 && skipped < 3) {
+    bytes.remove_prefix(1);
+    ++skipped;
+  }
+  for (std::size_t cut = 0; cut < 4 && cut <= bytes.size(); ++cut) {
+    if (is_utf8(bytes.substr(0, bytes.size() - cut))) return true;
+  }
+  return false;
+}
+
+Region decode_base64(std::string_view text, std::span<const std::uint32_t> places) {
+  Region region;
+  region.layer = Layer::kBase64;
+  const std::size_t bytes =
+      places.size() / 4 * 3 + (places.size() % 4 > 1 ? places.size() % 4 - 1 : 0);
+  region.decoded.reserve(bytes);
+  region.from.reserve(bytes);
+  region.to.reserve(bytes);
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    bits = bits << 6U | static_cast<std::uint32_t>(base64_value(text[places[i]]));
+    if (i % 4 == 0) continue;
+    region.decoded += static_cast<char>(bits >> (6 - 2 * (i % 4)) & 0xFFU);
+    region.from.push_back(places[i - 1]);
+    region.to.push_back(places[i] + 1);
+  }
+  region.begin = places.front();
+  region.end = places.back() + std::size_t{1};
+  return region;
+}
+
+Region decode_hex(std::string_view text, std::span<const std::uint32_t> places) {
+  Region region;
+  region.layer = Layer::kHex;
+  for (std::size_t i = 0; i + 1 < places.size(); i += 2) {
+    region.decoded +=
+        static_cast<char>(hex_value(text[places[i]]) * 16 + hex_value(text[places[i + 1]]));
+    region.from.push_back(places[i]);
+    region.to.push_back(places[i + 1] + 1);
+  }
+  region.begin = places.front();
+  region.end = places.back() + std::size_t{1};
+  return region;
+}
+
+bool hides_a_byte(Layer layer, std::string_view rest) {
+  const Escape escape = escape_at(layer, rest);
+  if (escape.size == 0) return false;
+  return layer != Layer::kEscapes || !std::string_view("nrt").contains(rest[1]);
+}
+
+Region decode_escapes(std::string_view text, Layer layer, std::size_t begin, std::size_t end) {
+  Region region;
+  region.layer = layer;
+  region.begin = begin;
+  region.end = end;
+  for (std::size_t at = begin; at < end;) {
+    const Escape escape = escape_at(layer, text.substr(at));
+    const std::size_t before = region.decoded.size();
+    const std::size_t size = std::max<std::size_t>(escape.size, 1);
+    if (escape.size == 0) {
+      region.decoded += text[at];
+    } else if (escape.byte) {
+      region.decoded += static_cast<char>(escape.point);
+    } else {
+      append_utf8(region.decoded, escape.point);
+    }
+    for (std::size_t i = before; i < region.decoded.size(); ++i) {
+      region.from.push_back(static_cast<std::uint32_t>(at));
+      region.to.push_back(static_cast<std::uint32_t>(at + size));
+    }
+    at += size;
+  }
+  return region;
+}
+
+}  // namespace candor::dlp

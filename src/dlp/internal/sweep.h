@@ -1,0 +1,26 @@
+// The first pass over a text: runs of digits and at signs, and which escapes it may hold, found
+// sixteen bytes at a time.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "dlp/encoding.h"
+
+namespace candor::dlp {
+
+struct DigitRun {
+  std::uint32_t begin = 0, length = 0;
+  bool operator==(const DigitRun&) const = default;
+};
+
+struct Swept {
+  std::vector<DigitRun> digits;
+  std::vector<std::uint32_t> ats;
+  EncodingHints hints;
+};
+
+void sweep(std::string_view text, Swept& out);
+
+}  // namespace candor::dlp
