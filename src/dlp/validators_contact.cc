@@ -238,7 +238,7 @@ std::size_t birth_date(std::string_view value) {
     if (is_digit(value[i])) {
       int number = 0;
       while (i + size < value.size() && is_digit(value[i + size])) {
-        number = number * 10 + digit(value[i + size]);
+        number = size < 4 ? number * 10 + digit(value[i + size]) : number;
         ++size;
       }
       if (count == 3 || size > 4) return 0;

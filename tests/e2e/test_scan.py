@@ -79,7 +79,7 @@ def test_C4_what_cannot_be_done_is_said(tmp_path):
 def test_C4_a_pack_that_would_scan_too_slowly_is_refused_with_the_guilty_pattern(tmp_path):
     (tmp_path / "mine.toml").write_text(
         'format = 1\npack = "mine"\n[[detector]]\nid = "slow"\nclass = "internal.label"\nanchor = "start"\nliterals = ["e ", "s ", "r "]\n'
-        "pattern = '[ers] [a-z0-9 \\n]{1,400}zzz'\nboundary = "none"\nmax_span = 500\nmatch = [\"x\"]\n")
+        "pattern = '[ers] [a-z0-9 \\n]{1,400}zzz'\nboundary = \"none\"\nmax_span = 500\nmatch = [\"x\"]\n")
     refused = scan("--packs", tmp_path, "-", text="x")
     assert refused.returncode == 2
     assert "detector slow, pattern [ers] [a-z0-9 \\n]{1,400}zzz: too slow" in refused.stderr
