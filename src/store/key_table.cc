@@ -8,6 +8,15 @@ namespace {
 
 constexpr std::uint64_t kSlotsAtOnce = 4096;
 
+// What a write that found no room has left behind the last slot: an erasure would not look there.
+Result<void> take_back(File& file, std::uint64_t end) {
+  const std::uint64_t size = TRY(file.size());
+  if (size <= end) return {};
+  TRY(file.write_at(end, Bytes(size - end)));
+  TRY(file.sync());
+  return file.truncate(end);
+}
+
 }  // namespace
 
 std::size_t IdHash::operator()(const Id128& id) const noexcept {
@@ -57,7 +66,15 @@ Result<std::uint64_t> KeyTable::append(ByteView slots) {
   const std::lock_guard lock(mutex_);
   TRY(check_whole());
   const std::uint64_t first = slots_;
-  TRY(remember(file_->write_at(ledger::key_slot_offset(first), slots)));
+  const std::uint64_t end = ledger::key_slot_offset(first);
+  const auto written = file_->write_at(end, slots);
+  if (!written && written.error().code() == Code::kResourceExhausted && take_back(*file_, end)) {
+    return std::unexpected(written.error());
+  }
+  if (!written) {
+    broken_ = true;
+    return fail(Code::kDataLoss, written.error().message());
+  }
   slots_ += slots.size() / ledger::kKeySlotBytes;
   return first;
 }

@@ -1,5 +1,6 @@
 // The key table's file (docs/formats/key-table.md): slots appended at publication, erased in place.
-// Thread-safe. A failed write or sync is not retried: the caller poisons the log (S6).
+// Thread-safe. After a failed write or sync nothing more is written: the caller poisons the log
+// (S6). Only where an append found no room, and what it began is taken back, may it be tried again.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,7 @@ class KeyTable {
                                                                           const Path& path);
 
   // Encoded slots, one after the other; gives the first one's number. Not yet durable: sync().
+  // kResourceExhausted: no room; the table is as it was. Else kDataLoss.
   [[nodiscard]] Result<std::uint64_t> append(ByteView slots);
   [[nodiscard]] Result<void> sync();
   [[nodiscard]] Result<ledger::KeySlot> read(std::uint64_t slot);

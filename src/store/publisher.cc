@@ -145,6 +145,9 @@ Result<void> JournalLedger::publish_round(Pacer& pacer, bool& more) {
   }
   if (!slots.empty()) {
     auto first = parts_.table.append(slots);
+    if (!first && first.error().code() == Code::kResourceExhausted) {
+      return std::unexpected(first.error());  // the table is as it was; the round is tried again
+    }
     Result<void> synced;
     if (first) synced = parts_.table.sync();
     if (!first || !synced) {

@@ -155,6 +155,51 @@ TEST_F(RecoveryTest, S17_ANearlyFullDiskRefusesNewWorkAndKeepsRoomForOutcomes) {
   }
 }
 
+// Seen in the soak (B10): the table's first write without room had poisoned the log.
+TEST_F(RecoveryTest, S17_AKeyTableWithoutRoomIsWrittenOnceThereIsSome) {
+  auto store = open();
+  ASSERT_OK(store);
+  const auto load = add_load(**store);
+  ASSERT_OK(load);
+  const auto subject = (*store)->keys().subject("key:1");
+  ASSERT_OK(subject);
+  ASSERT_OK((*store)->ledger().publish());
+  int met = 0;
+  bool reached = true;
+  for (std::uint64_t nth = 1; reached; ++nth) {
+    auto record = ExchangeRecord::begin((*store)->keys(), make_id(system_random()), subject->id);
+    auto intent = record.intent(intent_entry(**store, *subject, *load), request_transcript("p"),
+                                request_transcript("p"), {});
+    ASSERT_OK(intent);
+    const auto ack = submit_and_wait((*store)->ledger(), *std::move(intent));
+    ASSERT_OK(ack);
+    auto outcome = record.outcome(outcome_entry(**store), *ack, answer_transcript("a"),
+                                  answer_transcript("a"));
+    ASSERT_OK(outcome);
+    ASSERT_OK(submit_and_wait((*store)->ledger(), *std::move(outcome)));
+    const std::uint64_t point = files_.points() + nth;
+    files_.fail_at(point, Fault::kEnospc);
+    const auto published = (*store)->ledger().publish();
+    files_.heal();
+    reached = files_.points() >= point;
+    const bool table = reached && files_.describe(point).starts_with("write ") &&
+                       files_.describe(point).find("keys.table") != std::string::npos;
+    if (!table) {
+      ASSERT_OK((*store)->ledger().publish()) << (reached ? files_.describe(point) : "");
+      continue;
+    }
+    ++met;
+    EXPECT_THAT(published, HasCode(Code::kResourceExhausted));
+    EXPECT_THAT((*store)->ledger().health(), HasCode(Code::kResourceExhausted));
+    EXPECT_OK((*store)->ledger().publish());
+    EXPECT_OK((*store)->ledger().health());
+    break;
+  }
+  EXPECT_EQ(met, 1);
+  ASSERT_OK((*store)->close("signal"));
+  EXPECT_OK(verify_folder(files_, kRoot));
+}
+
 TEST_F(RecoveryTest, S6_AFailedFlushPoisonsUntilARestart) {
   auto store = open();
   ASSERT_OK(store);

@@ -188,7 +188,8 @@ def refusals(problems, counts, log, lives, refused, unheard, pseudonyms):
         run, _, *who = key(record, 0)
         life = lives[run]
         unknown[run, *who] += 1
-        lost[run, *who] += record.ended > min(life.uncounted_since, life.ended - LOOK_S)
+        to_the_last_one = record.end == CUT and record.began < life.began + 1  # on a connection to the run before
+        lost[run, *who] += to_the_last_one or record.ended > min(life.uncounted_since, life.ended - LOOK_S)
     for name in sorted(set(clients) | set(log.refusals)):
         heard[name[0], *name[2:]] += clients[name]
         counted[name[0], *name[2:]] += log.refusals[name]
