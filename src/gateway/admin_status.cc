@@ -65,7 +65,7 @@ json::Array promise_states(std::string_view mode, bool has_upstreams, bool decla
   add("P2", service ? "held" : "limited", against);
   add("P3", service ? "held" : "limited",
       sealed ? against : "no content is kept, only commitments");
-  add("P4", "not yet", "this version has no detectors; nothing is withheld");
+  add("P4", "not yet", "the server asks no detectors and no policy yet; nothing is withheld");
   add("P5",
       has_upstreams ? "limited"
       : service     ? "held"
