@@ -291,8 +291,18 @@ class Builder {
     if (!o.issuer.empty() && o.audiences.empty()) {
       problem("oidc.audiences", "is needed: a token for another service must not open this one");
     }
-    if (o.issuer.empty() && !(o.audiences.empty() && o.keys.empty())) {
-      problem("oidc.issuer", "is needed where oidc.audiences or oidc.keys is set");
+    const auto no_empty = [&](std::string_view key, const std::vector<std::string>& list) {
+      if (std::ranges::find(list, "") != list.end()) problem(key, "holds an empty text");
+    };
+    no_empty("oidc.audiences", o.audiences);
+    no_empty("oidc.groups", o.groups);
+    if (o.user_claim.empty()) problem("oidc.user_claim", "must not be empty");
+    if (!o.keys.empty() && !o.keys.starts_with('/') && !o.keys.starts_with("https://") &&
+        !o.keys.starts_with("http://")) {
+      problem("oidc.keys", "is an absolute path, https://... or (on this machine) http://...");
+    }
+    if (o.issuer.empty() && !(o.audiences.empty() && o.keys.empty() && o.groups.empty())) {
+      problem("oidc.issuer", "is needed where oidc.audiences, oidc.groups or oidc.keys is set");
     }
 
     const std::string& level = text("log.level");

@@ -189,7 +189,8 @@ Task<void> Admin::handle(http::Call& call) {
         const std::string& text = http.body.reveal();
         auto parsed =
             json::parse(text.empty() ? "{}" : text, {.max_bytes = 1U << 20U, .max_depth = 8});
-        if (!subject) {
+        // A stop is in force first, whatever the disk says of who wants it.
+        if (!subject && route->verb != &Admin::halt) {
           ready = std::unexpected(subject.error());
         } else if (!parsed || !parsed->is_object()) {
           ready = fail(Code::kInvalidArgument, "the body must be one JSON object");
@@ -491,33 +492,6 @@ Task<Result<json::Value>> Admin::exchange(Request& request) {
   co_return json::Value(*std::move(out));
 }
 
-// The subject's name for what a person typed: "key:<id>", "uid:<n>", a key's id or name, or a user
-// of this machine. Blocks.
-Result<std::string> Admin::subject_name(const std::string& typed) {
-  if (typed.starts_with("key:") || typed.starts_with("uid:") || typed.starts_with("cert:") ||
-      typed.starts_with("oidc:"))
-    return typed;
-  std::string found;
-  for (const store::ApiKey& key : TRY(store_.state().list_api_keys())) {
-    if (key.id == typed) return "key:" + key.id;
-    if (key.name != typed) continue;
-    if (!found.empty()) {
-      return fail(Code::kFailedPrecondition,
-                  "several keys have this name; give the id that `candor key list` shows");
-    }
-    found = "key:" + key.id;
-  }
-  if (!found.empty()) return found;
-  passwd entry{};
-  passwd* user = nullptr;
-  std::array<char, 4'096> buffer{};
-  if (::getpwnam_r(typed.c_str(), &entry, buffer.data(), buffer.size(), &user) == 0 &&
-      user != nullptr) {
-    return "uid:" + std::to_string(user->pw_uid);
-  }
-  return fail(Code::kNotFound, "no key and no user of this machine has this name");
-}
-
 Task<Result<json::Value>> Admin::erase(Request& request) {
   store::ErasureRequest erasure;
   erasure.actor = request.actor;
@@ -543,10 +517,16 @@ Task<Result<json::Value>> Admin::erase(Request& request) {
   if (const std::string secret = optional_text(request.body, "secret"); !secret.empty()) {
     erasure.secret = Sensitive<Digest>(CO_TRY(digest_from_base64(secret)));
   }
-  auto report = co_await off_thread(services_.workers, [&]() -> Result<store::ErasureReport> {
-    if (!caller.empty()) erasure.caller = TRY(subject_name(caller));
-    return store_.erase(erasure);
-  });
+  if (!caller.empty()) {
+    erasure.caller =
+        CO_TRY(co_await off_thread(services_.workers, [&] { return subject_name(caller); }));
+    if (services_.halts.in_force("user", *erasure.caller) != nullptr) {
+      co_return fail(Code::kFailedPrecondition,
+                     "this caller is stopped, and who is stopped and why is kept until it is "
+                     "resumed: candor resume --user first");
+    }
+  }
+  auto report = co_await off_thread(services_.workers, [&] { return store_.erase(erasure); });
   if (!report) co_return std::unexpected(report.error());
   services_.subjects.clear();
   if (supervisor_ != nullptr) co_await supervisor_->forget();  // the engines' own memory (S3)

@@ -52,13 +52,14 @@ class Admin final : public http::Handler {
 
  private:
   struct Request;  // what a verb gets
-  struct Halted;   // what a stop or a resumption names
   using Verb = Task<Result<json::Value>> (Admin::*)(Request&);
   struct Route;
   static const Route kRoutes[];
 
   [[nodiscard]] bool admitted(const http::Peer& peer) const;
   [[nodiscard]] Result<std::string> subject_name(const std::string& typed);
+  // The same of one who could ask now: not a revoked or unknown key.
+  [[nodiscard]] Result<std::string> living_subject(const std::string& typed);
   // The entry of one act; its index. The body's reason, if it has one, is sealed, and with it what
   // else of the act must stand in no entry.
   [[nodiscard]] Task<Result<std::uint64_t>> record(const Request& request, std::string verb,
@@ -89,7 +90,9 @@ class Admin final : public http::Handler {
   [[nodiscard]] Task<Result<json::Value>> halts(Request& request);
   [[nodiscard]] Task<Result<json::Value>> halt(Request& request);
   [[nodiscard]] Task<Result<json::Value>> resume(Request& request);
-  [[nodiscard]] Task<Result<Halted>> halted(const Request& request);
+  [[nodiscard]] Task<Result<Halt>> halted(const Request& request);
+  [[nodiscard]] Task<Result<std::uint64_t>> record_halt(const Request& request,
+                                                        std::string_view verb, const Halt& halt);
   [[nodiscard]] Task<Result<json::Value>> shutdown(Request& request);
   [[nodiscard]] Task<Result<json::Value>> metrics(Request& request);
 

@@ -80,6 +80,7 @@ class EngineStage final : public Stage {
     s.stream = *std::move(opened);
     if (s.stream->status() != 200) {
       std::string body;
+      const auto ends = s.call.stop().on_stop([&s](http::StopReason) { s.stream->cancel(); });
       if (auto piece = co_await s.stream->next(); piece && *piece) body = **std::move(piece);
       s.refuse(dialect::error_info(dialect::engine_error(s.stream->status(), body)), Cause::kEngine,
                "engine_error");

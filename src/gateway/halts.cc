@@ -69,7 +69,9 @@ Halts::Running Halts::watch(std::string model, std::string caller, http::StopSou
 }
 
 std::size_t Halts::put(Halt halt) {
-  remove(halt.scope, halt.object);
+  std::erase_if(halts_, [&](const Halt& older) {
+    return older.scope == halt.scope && older.object == halt.object;
+  });
   halts_.push_back(std::move(halt));
   const Halt& now = halts_.back();
   std::size_t stopped = 0;
@@ -83,10 +85,12 @@ std::size_t Halts::put(Halt halt) {
   return stopped;
 }
 
-bool Halts::remove(std::string_view scope, std::string_view object) {
-  return std::erase_if(halts_, [&](const Halt& halt) {
-           return halt.scope == scope && halt.object == object;
-         }) > 0;
+const Halt* Halts::in_force(std::string_view scope, std::string_view object) const noexcept {
+  const auto found = std::ranges::find_if(
+      halts_, [&](const Halt& halt) { return halt.scope == scope && halt.object == object; });
+  return found == halts_.end() ? nullptr : &*found;
 }
+
+bool Halts::remove(const Halt& halt) { return std::erase(halts_, halt) > 0; }
 
 }  // namespace candor::gateway

@@ -50,8 +50,11 @@ class Halts {
   // Puts one in force, in place of one of the same scope and object, and stops what runs under it;
   // how many.
   std::size_t put(Halt halt);
-  // False: there is none.
-  bool remove(std::string_view scope, std::string_view object);
+  // Of this scope and object, or null.
+  [[nodiscard]] const Halt* in_force(std::string_view scope,
+                                     std::string_view object) const noexcept;
+  // This one and no newer one of its scope and object.
+  bool remove(const Halt& halt);
   [[nodiscard]] const std::vector<Halt>& all() const noexcept { return halts_; }
 
  private:

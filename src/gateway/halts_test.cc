@@ -22,8 +22,8 @@ TEST(HaltsTest, C13_a_halt_covers_all_or_its_model_or_its_caller) {
   EXPECT_EQ(halts.find("key:ab", "tiny"), nullptr);  // a model named like a caller is no caller
   halts.put(halt("all", ""));
   EXPECT_NE(halts.find("other", "uid:7"), nullptr);
-  EXPECT_TRUE(halts.remove("all", ""));
-  EXPECT_FALSE(halts.remove("all", ""));
+  EXPECT_TRUE(halts.remove(halt("all", "")));
+  EXPECT_FALSE(halts.remove(halt("all", "")));
   EXPECT_EQ(halts.find("other", "uid:7"), nullptr);
 }
 
@@ -58,6 +58,18 @@ TEST(HaltsTest, C13_a_second_halt_of_the_same_replaces_its_reason) {
   halts.put(halt("model", "tiny", "new"));
   ASSERT_EQ(halts.all().size(), 1U);
   EXPECT_EQ(halts.find("tiny", "uid:7")->reason, "new");
+}
+
+TEST(HaltsTest, C13_what_resumes_an_older_halt_leaves_a_newer_one) {
+  Halts halts;
+  halts.put(halt("all", ""));
+  const Halt older = *halts.in_force("all", "");
+  Halt newer = halt("all", "", "again");
+  newer.since_us = older.since_us + 1;
+  halts.put(newer);  // while the resumption of the older one is put on record
+  EXPECT_FALSE(halts.remove(older));
+  ASSERT_NE(halts.in_force("all", ""), nullptr);
+  EXPECT_EQ(halts.in_force("all", "")->reason, "again");
 }
 
 TEST(HaltsTest, S19_the_reason_is_shown_without_controls_and_cut) {

@@ -36,7 +36,12 @@ std::expected<Caller, Stranger> identify(const http::Request& request, const htt
                                          const OidcKeys* oidc, std::int64_t now_us) {
   std::string_view token;
   if (const auto value = request.headers.find("authorization")) {
-    token = http::bearer_token(*value).value_or("");
+    const auto given = http::bearer_token(*value);
+    // Where tokens count, what cannot be read is no reason to ask who else it might be.
+    if (!given && oidc != nullptr) {
+      return stranger("The Authorization header is not \"Bearer\" and one token.");
+    }
+    token = given.value_or("");
   }
   const std::string_view api_key = request.headers.find("x-api-key").value_or("");
   // A key of ours counts wherever it stands.
@@ -60,7 +65,7 @@ std::expected<Caller, Stranger> identify(const http::Request& request, const htt
     caller.models = found->models;
     return caller;
   }
-  if (looks_like_jwt(token)) {
+  if (oidc != nullptr ? token.contains('.') : looks_like_jwt(token)) {
     if (oidc == nullptr) return stranger("Sign-in tokens (OIDC) are not configured here.");
     auto claims = oidc->verify(token, now_us / 1'000'000);
     if (!claims) {

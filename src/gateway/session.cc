@@ -39,14 +39,7 @@ void Session::refuse(dialect::ErrorInfo error, Cause cause, std::string_view res
 }
 
 bool Session::stopped() {
-  if (client_gone || call.stop().reason() == StopReason::kClientGone) {
-    refuse(dialect::make_error(Code::kCancelled, "The client closed the connection."), Cause::kBusy,
-           "cancelled");
-  } else if (call.stop().reason() == StopReason::kShutdown) {
-    refuse(dialect::make_error(ErrorKind::kUnavailable,
-                               "The server is shutting down. Ask again in a moment."),
-           Cause::kBusy, "", "shutdown");
-  } else if (call.stop().reason() == StopReason::kHalted) {
+  if (call.stop().reason() == StopReason::kHalted) {
     // Resumed in the meantime: this exchange was stopped all the same.
     const Halt* halt = services.halts.find(received.model, caller.name);
     refuse(halt != nullptr ? halted_error(*halt)
@@ -54,6 +47,13 @@ bool Session::stopped() {
                                                  "An operator has stopped this answer. Ask again.",
                                                  "", "stopped_by_operator"),
            Cause::kStopped, "stopped");
+  } else if (client_gone || call.stop().reason() == StopReason::kClientGone) {
+    refuse(dialect::make_error(Code::kCancelled, "The client closed the connection."), Cause::kBusy,
+           "cancelled");
+  } else if (call.stop().reason() == StopReason::kShutdown) {
+    refuse(dialect::make_error(ErrorKind::kUnavailable,
+                               "The server is shutting down. Ask again in a moment."),
+           Cause::kBusy, "", "shutdown");
   } else if (call.stop().requested()) {
     refuse(dialect::make_error(ErrorKind::kTimeout, "The answer took longer than allowed."),
            Cause::kBusy, "deadline");
@@ -142,6 +142,7 @@ Task<void> Session::pump(const Pipeline& pipeline) {
     for (const auto& event : events) produced.add(event);
     if (!co_await pass(pipeline, events, ended)) co_return;
   }
+  (void)stopped();  // while the last piece waited for the client
 }
 
 Task<void> Session::run(const Pipeline& pipeline) {
@@ -160,7 +161,8 @@ Task<void> Session::run(const Pipeline& pipeline) {
   if (intent) {
     for (Stage* stage : pipeline.end()) co_await stage->on_end(*this);
   }
-  place = {};  // the slot is free
+  running = {};  // its end is on record
+  place = {};    // the slot is free
   if (refused()) {
     co_await answer_error();
   } else {

@@ -25,9 +25,9 @@ struct KeySet {
   std::vector<SetKey> keys;
 };
 
-// Keys that are not for signatures, symmetric ones and kinds that are not known are left out
-// (RFC 7517 section 5). kInvalidArgument: no such document, more than kMaxKeys, a key of a known
-// kind that is none, or nothing left.
+// Keys that are not for signatures, symmetric, weak or malformed ones and kinds that are not known
+// are left out (RFC 7517 section 5); none may be left, which takes all of them back.
+// kInvalidArgument: no such document, or more than kMaxKeys.
 [[nodiscard]] Result<KeySet> parse_key_set(std::string_view text);
 
 }  // namespace candor::oidc

@@ -76,7 +76,17 @@ std::optional<Refusal> check_signature(const json::Object& header, std::string_v
   if (!algorithm || !contains(expected.algorithms, *algorithm)) {
     return Refusal::kAlgorithm;
   }
+  // RFC 8725 section 3.11: a token of another kind (a logout token, say) is no access token.
+  if (json::find(header, "typ") != nullptr) {
+    std::string type(text_in(header, "typ").value_or("?"));
+    std::ranges::transform(type, type.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+    if (type != "jwt" && type != "at+jwt" && type != "application/at+jwt") {
+      return Refusal::kMalformed;
+    }
+  }
   const auto id = text_in(header, "kid");
+  if (!id && json::find(header, "kid") != nullptr) return Refusal::kMalformed;
   Refusal why = Refusal::kUnknownKey;
   for (const SetKey& key : keys.keys) {
     if (id && key.id != *id) continue;

@@ -170,14 +170,28 @@ TEST_F(TokenTest, C7_key_sets_leave_out_what_signs_nothing) {
              key_json("one", R"(,"alg":"EdDSA","use":"sig")"));
   ASSERT_EQ(set.keys.size(), 1U);
   EXPECT_EQ(set.keys[0].algorithm, JwsAlgorithm::kEdDsa);
-  for (const char* bad :
-       {"", "{}", "[]", R"({"keys":[]})", R"({"keys":[{"kty":"oct","k":"AAAA"}]})",
-        R"({"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]})",
-        R"({"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA"}]})"}) {
+  // Weak and malformed ones too; none may be left, which takes all back.
+  const std::vector<std::string> none = {
+      "", R"({"kty":"oct","k":"AAAA"})", R"({"kty":"RSA","n":"AQAB","e":"AQAB"})",
+      R"({"kty":"OKP","crv":"Ed25519","x":"AAAA"})", key_json("one", R"(,"alg":"RS256")")};
+  for (const std::string& list : none) EXPECT_TRUE(set_of(list).keys.empty()) << list;
+  keys_ = set_of("");
+  EXPECT_EQ(refusal(token(claims_)), Refusal::kUnknownKey);
+  EXPECT_EQ(set_of(R"({"kty":"RSA","n":"AQAB","e":"AQAB"},)" + key_json("one")).keys.size(), 1U);
+  for (const char* bad : {"", "{}", "[]", R"({"keys":{}})", R"({"keys":[1]})"}) {
     EXPECT_THAT(parse_key_set(bad), HasCode(Code::kInvalidArgument)) << bad;
   }
-  EXPECT_THAT(parse_key_set("{\"keys\":[" + key_json("one", R"(,"alg":"RS256")") + "]}"),
-              HasCode(Code::kInvalidArgument));
+}
+
+TEST_F(TokenTest, C7_a_token_of_another_kind_is_no_access_token) {
+  for (const char* type : {"logout+jwt", "secevent+jwt", "dpop+jwt", "", "jwt2"}) {
+    EXPECT_EQ(refusal(token(header_with("typ", type), claims_)), Refusal::kMalformed) << type;
+  }
+  for (const char* type : {"JWT", "jwt", "at+jwt", "application/at+JWT"}) {
+    EXPECT_TRUE(verify(token(header_with("typ", type), claims_))) << type;
+  }
+  EXPECT_EQ(refusal(token(header_with("typ", 1), claims_)), Refusal::kMalformed);
+  EXPECT_EQ(refusal(token(header_with("kid", 1), claims_)), Refusal::kMalformed);
 }
 
 TEST_F(TokenTest, C7_every_refusal_says_what_to_do) {

@@ -284,11 +284,13 @@ Result<void> StateDb::put_halt(const Halt& halt) {
   return insert.run();
 }
 
-Result<void> StateDb::remove_halt(std::string_view scope, std::string_view object) {
+Result<void> StateDb::remove_halt(const Halt& halt) {
   const std::lock_guard lock(state_->state_mutex);
   {
-    auto remove = TRY(state_->state.prepare("DELETE FROM halt WHERE scope = ?1 AND object = ?2"));
-    TRY(remove.bind_all(scope, object));
+    auto remove = TRY(state_->state.prepare(
+        "DELETE FROM halt WHERE scope = ?1 AND object = ?2 AND since_us = ?3"));
+    TRY(remove.bind_all(std::string_view(halt.scope), std::string_view(halt.object),
+                        halt.since_us));
     TRY(remove.run());
   }
   return state_->state.checkpoint();

@@ -40,6 +40,7 @@ struct Halt {
   std::string object;  // "", a model's label, or a subject's name
   std::string reason;
   std::int64_t since_us = 0;
+  bool operator==(const Halt&) const = default;
 };
 
 enum class End : std::uint8_t { kOpen = 0, kOutcome = 1, kAbort = 2 };
@@ -100,7 +101,8 @@ class StateDb {
   // --- halts; one for each scope and object
   [[nodiscard]] Result<std::vector<Halt>> list_halts();
   [[nodiscard]] Result<void> put_halt(const Halt& halt);
-  [[nodiscard]] Result<void> remove_halt(std::string_view scope, std::string_view object);
+  // This one and no newer one of its scope and object.
+  [[nodiscard]] Result<void> remove_halt(const Halt& halt);
 
   // --- the exchange index
   struct IndexUpdate {

@@ -79,7 +79,7 @@ def test_C7_a_token_of_a_real_provider_is_a_caller_of_its_own(own, upstream, pro
         first, second, third = [e for e in server.entries() if e["type"] == "intent"]
         assert (first["caller_known_by"], second["caller_known_by"], third["caller_known_by"]) == ("oidc", "oidc", "loopback")
         assert len({e["caller"] for e in (first, second, third)}) == 3
-        assert "app" not in [e["caller"] for e in (first, second)]  # a pseudonym
+        assert all(len(e["caller"]) == 32 for e in (first, second))  # pseudonyms
         assert f"{provider.issuer}, 2 keys" in server.run("doctor").stdout
         assert server.verify_log()[0] == 0
         server.run("erase", "--caller", "oidc:app", "--reason", "asked for", "--yes")
@@ -129,6 +129,12 @@ def test_C7_tokens_that_lie_are_refused_in_words(own, upstream, provider):
             "another service": provider.token(resource="urn:elsewhere"),
             "cut": token[:-4],
         }
+        odd = {  # none of these is a reason to ask who else it might be
+            "two words": f"Bearer {token[:-4]} x", "a tab": f"Bearer\t{token[:-4]}", "another scheme": f"DPoP {token}",
+            "five parts": f"Bearer {token}.a.b", "one dot": f"Bearer {token.rsplit('.', 1)[0]}",
+        }
+        for name, value in odd.items():
+            assert server.complete(model="canned", headers={"Authorization": value}).status == 401, name
         for name, lie in lies.items():
             reply = ask(server, lie)
             assert reply.status == 401, (name, reply.body)
@@ -173,6 +179,10 @@ def test_C7_keys_from_a_file_need_no_network(own, upstream, provider):
     ('issuer = "http://id.example"\naudiences = ["candor"]\n', "https only"),
     ('issuer = "https://id.example"\naudiences = ["candor"]\nalgorithms = ["HS256"]\n', "HS256"),
     ('issuer = "https://id.example"\naudience = ["candor"]\n', "oidc.audiences"),
+    ('issuer = "https://id.example"\naudiences = [""]\n', "oidc.audiences"),
+    ('issuer = "https://id.example"\naudiences = ["candor"]\ngroups = [""]\n', "oidc.groups"),
+    ('issuer = "https://id.example"\naudiences = ["candor"]\nkeys = "jwks.json"\n', "oidc.keys"),
+    ('groups = ["staff"]\n', "oidc.issuer"),
 ])
 def test_C7_a_configuration_that_would_let_anybody_in_is_refused(own, upstream, settings, says):
     code, words = own.configure("[oidc]\n" + settings + upstream.toml()).refused()

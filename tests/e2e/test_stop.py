@@ -2,12 +2,15 @@
 the reason, a restart keeps it, and stop and resumption are on record."""
 import json
 import os
+import signal
+import threading
 import time
 
 import anthropic
 import openai
 import pytest
 
+from server import wait_until
 from upstream import Upstream
 
 REASON = "it insults customers"
@@ -102,6 +105,63 @@ def test_real_clients_are_told_the_reason_in_their_own_shape(own, upstream):
                 model="canned", messages=ask, max_tokens=8)
         reply = server.post("/api/chat", {"model": "canned", "messages": ask})
         assert reply.status == 403 and REASON in reply.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["uid:alice", "uid:01000", "uid:", "key:nosuch", "oidc:", "cert:", "gone", "nobody-here"])
+def test_a_user_whom_nobody_can_be_is_not_called_stopped(own, upstream, name):
+    with own.configure(upstream.toml()) as server:
+        server.run("key", "revoke", server.json("key", "create", "gone")["id"])
+        said = server.run("stop", "--user", name, "--reason", "r", code=None)
+        assert said.returncode in (2, 4) and "nothing is stopped" in server.run("stop", "--list").stdout
+
+
+def test_an_answer_that_waits_for_its_reader_is_stopped_too(own, upstream):
+    upstream.words = ["word " * 8000] * 400  # more than sockets hold
+    with own.configure(upstream.toml()) as server:
+        stream = server.stream("/v1/completions", SLOW)
+        stream.event()
+        time.sleep(1)  # the monitor waits for us
+        server.run("stop", "--all", "--reason", REASON)
+        assert stream.rest()[-1]["error"]["code"] == "stopped_by_operator"
+        assert server.wait_for_end(stream.exchange)["result"] == "stopped"
+
+
+def test_a_stop_ends_who_waits_for_a_model_to_load(own_tiny):
+    with own_tiny as server:
+        server.complete()
+        server.run("model", "unload", "tiny")
+        wait_until(lambda: not server.engine_pids(), "the engine's end")
+        replies = []
+        asking = threading.Thread(target=lambda: replies.append(server.complete()))
+        asking.start()
+        wait_until(server.engine_pids, "an engine that loads")
+        for loading in server.engine_pids():
+            os.kill(loading, signal.SIGSTOP)  # it will not be ready
+        server.run("stop", "--all", "--reason", REASON)
+        asking.join(5)
+        assert replies and replies[0].status == 403
+        for loading in server.engine_pids():
+            os.kill(loading, signal.SIGKILL)
+
+
+def test_who_is_stopped_is_erased_only_once_resumed(own, upstream):
+    with own.configure(upstream.toml()) as server:
+        alice = {"Authorization": "Bearer " + server.json("key", "create", "alice")["key"]}
+        assert server.complete(model="canned", headers=alice).status == 200
+        server.run("stop", "--user", "alice", "--reason", "she asked for it")
+        assert "resume" in server.run("erase", "--caller", "alice", "--reason", "r", "--yes", code=3).stderr
+        server.run("resume", "--user", "alice", "--reason", "r")
+        server.run("erase", "--caller", "alice", "--reason", "r", "--yes")
+        assert not [f for f in server.data.rglob("state.db*") if b"she asked for it" in f.read_bytes()]
+
+
+def test_a_model_that_is_configured_no_more_can_be_resumed(own, upstream):
+    with own.configure(upstream.toml()) as server:
+        server.run("stop", "--model", "canned", "--reason", REASON)
+        own.configure(upstream.toml("other"))
+        server.run("reload")
+        server.run("resume", "--model", "canned", "--reason", "it is gone")
+        assert "nothing is stopped" in server.run("stop", "--list").stdout
 
 
 @pytest.mark.parametrize("words", ["--reason r", "--all", "--all --model canned --reason r"])
