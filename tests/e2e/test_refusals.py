@@ -69,6 +69,9 @@ UNHEARD = {
     "The engine ended while it answered. Ask again in a moment.": "likewise",
     "The model's engine is not available now. Ask again in a moment.": "an engine that keeps failing; not shown yet in each dialect",
     "The server failed to answer this request.": "a bug",
+    "The Authorization header is not \"Bearer\" and one token." + USE_KEY: "test_oidc.py hears it, in OpenAI's shape",
+    "The identity provider's keys cannot be had now, so no sign-in token is taken. Ask again in a moment, or tell the operator.": "likewise",
+    "Your sign-in names no group that may use this server. Ask the operator about oidc.groups.": "likewise",
     "The API key could not be checked now." + USE_KEY: "it takes a read of SQLite that fails, and its pages are in memory",
     "The model's engine failed on this request.": "a kind of error that the list above does not have is a bug",
 }
