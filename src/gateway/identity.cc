@@ -69,10 +69,11 @@ std::expected<Caller, Stranger> identify(const http::Request& request, const htt
     if (oidc == nullptr) return stranger("Sign-in tokens (OIDC) are not configured here.");
     auto claims = oidc->verify(token, now_us / 1'000'000);
     if (!claims) {
-      auto why = nobody(std::string(claims.error().message));
+      std::string message(claims.error().message);
+      auto why = nobody(message);
       if (claims.error().unavailable) {
-        why.error().error = dialect::make_error(dialect::ErrorKind::kUnavailable,
-                                                std::string(claims.error().message));
+        why.error().error =
+            dialect::make_error(dialect::ErrorKind::kUnavailable, std::move(message));
       }
       why.error().newer_keys_may_help = claims.error().newer_keys_may_help;
       return why;

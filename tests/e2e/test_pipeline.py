@@ -102,7 +102,7 @@ def test_no_route_answers_once_the_server_drains(own, slow_upstream):
         server.models = {"canned": None}
         stream = server.stream("/v1/completions", {"model": "canned", "prompt": "go"})
         stream.event()
-        server.run("stop", "--reason", "a test")
+        server.run("shutdown", "--reason", "a test")
         for route in ROUTES:
             with pytest.raises(OSError):
                 route.post(server, "x")
