@@ -69,7 +69,7 @@ def test_a_second_signal_is_no_grace(own, slow_upstream):
 
 def test_candor_stop_drains_too_and_is_an_act_on_record(own, upstream):
     with own.configure(upstream.toml()) as server:
-        server.run("stop", "--reason", "upgrade")
+        server.run("shutdown", "--reason", "upgrade")
         assert server.process.wait(20) == 0
     lines = own.run("ledger", "tail", "-n", "2").stdout.splitlines()
     assert "admin" in lines[0] and "stop" in lines[1]
