@@ -25,6 +25,7 @@
 #include <sys/uio.h>
 
 #include "net.h"
+#include "percentile.h"
 
 namespace candor::bench {
 namespace {
@@ -37,14 +38,6 @@ struct Append {
   int step = 0;
   std::size_t bytes = 0;
 };
-
-double percentile(std::vector<std::int64_t>& values, double p) {
-  if (values.empty()) return 0;
-  const auto rank = static_cast<std::size_t>(std::ceil(p * static_cast<double>(values.size())));
-  const std::size_t at = std::min(values.size() - 1, rank == 0 ? 0 : rank - 1);
-  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(at));
-  return static_cast<double>(values[at]) / 1000.0;
-}
 
 class Floor {
  public:

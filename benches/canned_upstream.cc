@@ -7,7 +7,8 @@
 // Prints "port N" once it listens. POST answers with one chat completion, or, when the body holds
 // "stream":true, with a chunked event stream of --events pieces (all in one write, or one write
 // every --pace-us). --stamp: the pieces are "NUMBER@TIME;", the time that of the write on the
-// monotonic clock in nanoseconds, for bench_streams. GET answers /health and /v1/models. One thread, epoll, keep-alive.
+// monotonic clock in nanoseconds, for bench_streams. GET answers /health and /v1/models. One
+// thread, epoll, keep-alive.
 #include <algorithm>
 #include <cerrno>
 #include <memory>

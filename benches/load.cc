@@ -26,6 +26,7 @@
 #include "content_scan.h"
 #include "http_message.h"
 #include "net.h"
+#include "percentile.h"
 
 namespace candor::bench {
 namespace {
@@ -281,14 +282,6 @@ class Load {
       start(*connection, now_ns());
     }
     while (in_flight_ > 0) poll(now_ns() + 100'000'000);
-  }
-
-  static double percentile(std::vector<std::int64_t>& values, double p) {
-    if (values.empty()) return 0;
-    const auto rank = static_cast<std::size_t>(std::ceil(p * static_cast<double>(values.size())));
-    const std::size_t at = std::min(values.size() - 1, rank == 0 ? 0 : rank - 1);
-    std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(at));
-    return static_cast<double>(values[at]) / 1000.0;
   }
 
   int report() {

@@ -27,6 +27,7 @@
 #include "content_scan.h"
 #include "http_message.h"
 #include "net.h"
+#include "percentile.h"
 
 namespace candor::bench {
 namespace {
@@ -189,14 +190,6 @@ class Streams {
     }
   }
 
-  double percentile(double p) {
-    if (delays_.empty()) return 0;
-    const auto rank = static_cast<std::size_t>(std::ceil(p * static_cast<double>(delays_.size())));
-    const std::size_t at = std::min(delays_.size() - 1, rank == 0 ? 0 : rank - 1);
-    std::ranges::nth_element(delays_, delays_.begin() + static_cast<std::ptrdiff_t>(at));
-    return static_cast<double>(delays_[at]) / 1000.0;
-  }
-
   int report() {
     const double seconds = static_cast<double>(last_ - begin_ - warmup_ns_) / 1e9;
     std::printf(
@@ -204,8 +197,8 @@ class Streams {
         "\"events_per_s\":%.1f,\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n",
         static_cast<unsigned long long>(ended_), static_cast<unsigned long long>(wrong_),
         delays_.size(), static_cast<unsigned long long>(lost_), seconds,
-        seconds > 0 ? static_cast<double>(delays_.size()) / seconds : 0, percentile(.5),
-        percentile(.9), percentile(.99), percentile(1));
+        seconds > 0 ? static_cast<double>(delays_.size()) / seconds : 0, percentile(delays_, .5),
+        percentile(delays_, .9), percentile(delays_, .99), percentile(delays_, 1));
     return wrong_ == 0 && !delays_.empty() ? 0 : 1;
   }
 
