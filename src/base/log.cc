@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 namespace candor {
 namespace {
@@ -30,22 +31,6 @@ constexpr std::string_view level_name(LogLevel level) {
     case LogLevel::kError: return "error";
   }
   return "error";
-}
-
-// Literals may hold quotes; they are ours, but the line must stay JSON.
-void append_quoted(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
 }
 
 void append_value(std::string& out, const LogField& field, LogFormat format) {

@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include <fmt/format.h>
+
 namespace candor {
 namespace {
 
@@ -114,6 +116,40 @@ bool is_utf8(std::string_view text) noexcept {
     text.remove_prefix(length);
   }
   return true;
+}
+
+void append_utf8(std::string& out, std::uint32_t point) {
+  const auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
+  if (point < 0x80) {
+    put(point);
+  } else if (point < 0x800) {
+    put(0xC0 | point >> 6U);
+    put(0x80 | (point & 0x3FU));
+  } else if (point < 0x10000) {
+    put(0xE0 | point >> 12U);
+    put(0x80 | (point >> 6U & 0x3FU));
+    put(0x80 | (point & 0x3FU));
+  } else {
+    put(0xF0 | point >> 18U);
+    put(0x80 | (point >> 12U & 0x3FU));
+    put(0x80 | (point >> 6U & 0x3FU));
+    put(0x80 | (point & 0x3FU));
+  }
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
 }
 
 std::string strip_controls(std::string_view text) {

@@ -20,6 +20,13 @@ namespace candor {
 // Bytes (1 to 4) of the well-formed sequence that text begins with; 0 if it begins with none.
 [[nodiscard]] std::size_t utf8_sequence(std::string_view text) noexcept;
 
+// Appends the bytes of a code point of at most U+10FFFF.
+void append_utf8(std::string& out, std::uint32_t point);
+
+// Appends text as a JSON string with quotes, its bytes from 0x20 on as they are: for text that is
+// UTF-8, or that must stay as broken as it is.
+void append_quoted(std::string& out, std::string_view text);
+
 // For terminals (S19): C0 (but newline and tab), C1, DEL, ESC, bidirectional controls and invalid
 // UTF-8 are shown as U+FFFD.
 [[nodiscard]] std::string strip_controls(std::string_view text);

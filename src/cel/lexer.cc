@@ -14,25 +14,6 @@ bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' 
 bool begins_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool in_name(char c) { return begins_name(c) || is_digit(c); }
 
-void append_utf8(std::uint32_t point, std::string& out) {
-  const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
-  if (point < 0x80) {
-    put(point);
-  } else if (point < 0x800) {
-    put(0xC0 | point >> 6U);
-    put(0x80 | (point & 0x3FU));
-  } else if (point < 0x10000) {
-    put(0xE0 | point >> 12U);
-    put(0x80 | (point >> 6U & 0x3FU));
-    put(0x80 | (point & 0x3FU));
-  } else {
-    put(0xF0 | point >> 18U);
-    put(0x80 | (point >> 12U & 0x3FU));
-    put(0x80 | (point >> 6U & 0x3FU));
-    put(0x80 | (point & 0x3FU));
-  }
-}
-
 struct Sign {
   std::string_view text;
   Token token;
@@ -205,7 +186,7 @@ std::expected<void, Problem> Lexer::escape(bool bytes, std::string& out) {
   } else if (point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) {
     return std::unexpected(wrong(begin, skip + digits, "no such character"));
   } else {
-    append_utf8(point, out);
+    append_utf8(out, point);
   }
   return {};
 }

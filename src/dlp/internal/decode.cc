@@ -21,25 +21,6 @@ constexpr auto make_base64_values() {
 }
 constexpr auto kBase64Values = make_base64_values();
 
-void append_utf8(std::string& out, std::uint32_t point) {
-  const auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
-  if (point < 0x80) {
-    put(point);
-  } else if (point < 0x800) {
-    put(0xC0 | point >> 6U);
-    put(0x80 | (point & 0x3FU));
-  } else if (point < 0x10000) {
-    put(0xE0 | point >> 12U);
-    put(0x80 | (point >> 6U & 0x3FU));
-    put(0x80 | (point & 0x3FU));
-  } else {
-    put(0xF0 | point >> 18U);
-    put(0x80 | (point >> 12U & 0x3FU));
-    put(0x80 | (point >> 6U & 0x3FU));
-    put(0x80 | (point & 0x3FU));
-  }
-}
-
 struct Escape {
   std::size_t size = 0;  // 0: none begins here
   std::uint32_t point = 0;

@@ -74,20 +74,11 @@ constexpr std::string_view kBadHeads[] = {
 
 constexpr int kMaxPauses = 16;  // of kScriptIdle / 2, below kScriptFirstByte in all
 
-// A JSON string with the bytes as they are: pieces may end within a code point.
+// Pieces may end within a code point.
 std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
+  std::string out;
+  append_quoted(out, text);
+  return out;
 }
 
 class Engine {
