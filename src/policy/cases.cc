@@ -28,27 +28,13 @@ class CaseReader {
   CaseFile run(std::string_view toml) {
     CaseFile out;
     out.origin = origin_;
-    const auto parsed = config::parse_toml(toml, origin_);
-    if (!parsed) {
-      Finding finding;
-      finding.kind = "file";
-      finding.message = parsed.error().message();
-      findings_.push_back(std::move(finding));
-      return out;
-    }
+    const auto parsed = read_table(toml, origin_, findings_);
+    if (!parsed) return out;
     TableReader file(*parsed, 1, origin_, findings_);
-    const config::TomlValue* format = file.take("format");
-    if (format == nullptr || format->integer() == nullptr || *format->integer() != 1) {
-      file.report(format == nullptr ? 1 : format->line, "format = 1 is needed");
-    }
+    file.expect_format();
     out.policies = file.texts("policies");
     if (const config::TomlValue* cases = file.take("case")) {
-      const config::TomlArray* list = cases->array();
-      if (list == nullptr || !std::ranges::all_of(*list, [](const config::TomlValue& one) {
-            return one.table() != nullptr;
-          })) {
-        file.report(cases->line, "cases are written [[case]], with two brackets");
-      } else {
+      if (const auto* list = file.tables(*cases, "cases are written [[case]], with two brackets")) {
         for (const config::TomlValue& one : *list) out.cases.push_back(read_case(one));
       }
     }

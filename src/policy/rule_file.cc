@@ -33,19 +33,10 @@ class FileReader {
   RuleFile run() {
     RuleFile out;
     out.origin = origin_;
-    const auto parsed = config::parse_toml(toml_, origin_);
-    if (!parsed) {
-      Finding finding;
-      finding.kind = "file";
-      finding.message = parsed.error().message();
-      findings_.push_back(std::move(finding));
-      return out;
-    }
+    const auto parsed = read_table(toml_, origin_, findings_);
+    if (!parsed) return out;
     TableReader file(*parsed, 1, origin_, findings_);
-    const config::TomlValue* format = file.take("format");
-    if (format == nullptr || format->integer() == nullptr || *format->integer() != 1) {
-      file.report(format == nullptr ? 1 : format->line, "format = 1 is needed");
-    }
+    file.expect_format();
     out.name = file.text("policy", true).text;
     if (!out.name.empty() && !is_name(out.name)) {
       file.report(1, "policy is a name of a-z, 0-9 and . _ -");
@@ -66,14 +57,8 @@ class FileReader {
 
  private:
   void read_rules(const config::TomlValue& value, TableReader& file, RuleFile& out) {
-    const config::TomlArray* rules = value.array();
-    const bool good = rules != nullptr && std::ranges::all_of(*rules, [](const auto& rule) {
-                        return rule.table() != nullptr;
-                      });
-    if (!good) {
-      file.report(value.line, "rules are written [[rule]], with two brackets");
-      return;
-    }
+    const auto* rules = file.tables(value, "rules are written [[rule]], with two brackets");
+    if (rules == nullptr) return;
     if (rules->size() > kMostRules) {
       file.report(value.line, fmt::format("more than {} rules", kMostRules));
       return;

@@ -19,6 +19,34 @@ void TableReader::report(std::uint32_t line, std::string message, std::string su
   findings_.push_back(std::move(finding));
 }
 
+std::optional<config::TomlTable> read_table(std::string_view toml, const std::string& file,
+                                            std::vector<Finding>& findings) {
+  auto parsed = config::parse_toml(toml, file);
+  if (parsed) return *std::move(parsed);
+  Finding finding;
+  finding.kind = "file";
+  finding.message = parsed.error().message();
+  findings.push_back(std::move(finding));
+  return std::nullopt;
+}
+
+void TableReader::expect_format() {
+  const config::TomlValue* format = take("format");
+  if (format == nullptr || format->integer() == nullptr || *format->integer() != 1) {
+    report(format == nullptr ? 1 : format->line, "format = 1 is needed");
+  }
+}
+
+const config::TomlArray* TableReader::tables(const config::TomlValue& value,
+                                             const std::string& otherwise) {
+  const config::TomlArray* list = value.array();
+  const bool good = list != nullptr && std::ranges::all_of(*list, [](const config::TomlValue& one) {
+                      return one.table() != nullptr;
+                    });
+  if (!good) report(value.line, otherwise);
+  return good ? list : nullptr;
+}
+
 const config::TomlValue* TableReader::take(std::string_view key) {
   known_.push_back(key);
   const auto found = std::ranges::find(table_, key, &config::TomlMember::name);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,11 @@ class TableReader {
   [[nodiscard]] std::vector<std::string> texts(std::string_view key);
   // A text for both languages, or a table {en, de}.
   [[nodiscard]] Message message(std::string_view key, bool needed);
+  // Reports if the file does not say format = 1.
+  void expect_format();
+  // The tables written [[key]], or nullptr and reported if the value is not a list of them.
+  [[nodiscard]] const config::TomlArray* tables(const config::TomlValue& value,
+                                                const std::string& otherwise);
   // Reports every key that was never taken, with the nearest that was.
   void finish();
 
@@ -38,6 +44,11 @@ class TableReader {
   std::vector<Finding>& findings_;
   std::vector<std::string_view> known_;
 };
+
+// A file's table, or nothing and what is wrong with it.
+[[nodiscard]] std::optional<config::TomlTable> read_table(std::string_view toml,
+                                                          const std::string& file,
+                                                          std::vector<Finding>& findings);
 
 // Where the characters of a text begin whose value stands on this line: one further down if only
 // opening quotes end the line, since TOML drops that line break.
