@@ -18,8 +18,9 @@
 
 namespace candor::dialect::testing {
 
-// Every name that a request to an engine may hold, with where it stands.
-inline void check_engine_names(const json::Value& value, std::string_view place) {
+// Every name that a request to an engine may hold, with where it stands; but for id_slot, which is
+// the monitor's own.
+inline const std::set<std::string, std::less<>>& engine_names() {
   static const std::set<std::string, std::less<>> kKnown = {
       "model",
       "messages",
@@ -75,6 +76,10 @@ inline void check_engine_names(const json::Value& value, std::string_view place)
       "response_format.json_schema.schema",
       "response_format.json_schema.strict",
       "response_format.schema"};
+  return kKnown;
+}
+
+inline void check_engine_names(const json::Value& value, std::string_view place) {
   if (place.ends_with("parameters") || place.ends_with("schema.schema")) return;  // schema_fuzz
   if (const auto* list = value.if_array()) {
     for (const json::Value& item : *list) check_engine_names(item, std::string(place) + "[]");
@@ -83,7 +88,7 @@ inline void check_engine_names(const json::Value& value, std::string_view place)
       std::string name(place);
       if (!name.empty()) name += '.';
       name.append(member.key().data(), member.key().size());
-      CANDOR_CHECK(kKnown.contains(name));
+      CANDOR_CHECK(engine_names().contains(name));
       check_engine_names(member.value(), name);
     }
   }
