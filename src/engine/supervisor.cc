@@ -102,10 +102,19 @@ ModelEntry* EngineSupervisor::Impl::find(const std::string& name) {
   return found == entries_.end() ? nullptr : &found->second;
 }
 
+namespace {
+
+// Posted, so that a wait that is about to begin is ended too.
+void wake(const std::shared_ptr<SlotWaiter>& waiter) {
+  asio::post(waiter->timer.get_executor(), [waiter] { waiter->timer.cancel(); });
+}
+
+}  // namespace
+
 void EngineSupervisor::Impl::answer(const std::shared_ptr<SlotWaiter>& waiter,
                                     Result<LeaseGrant> result) {
   waiter->answer = std::move(result);
-  asio::post(waiter->timer.get_executor(), [waiter] { waiter->timer.cancel(); });
+  wake(waiter);
 }
 
 void EngineSupervisor::Impl::hand_out(ModelEntry& entry) {
@@ -147,7 +156,8 @@ std::optional<Error> EngineSupervisor::Impl::refusal(const ModelEntry& entry,
 }
 
 asio::awaitable<Result<LeaseGrant>> EngineSupervisor::Impl::acquire(std::string name,
-                                                                    SteadyTime deadline) {
+                                                                    SteadyTime deadline,
+                                                                    http::StopSource* stop) {
   std::shared_ptr<SlotWaiter> waiter;
   {
     const auto executor = co_await asio::this_coro::executor;
@@ -178,10 +188,13 @@ asio::awaitable<Result<LeaseGrant>> EngineSupervisor::Impl::acquire(std::string 
       start_loading(name, *entry);
     }
   }
+  http::StopSource::Registration stopped;
+  if (stop != nullptr) stopped = stop->on_stop([waiter](http::StopReason) { wake(waiter); });
   co_await waiter->timer.async_wait(kAsTuple);
   const std::lock_guard lock(mutex_);
   if (waiter->answer) co_return std::move(*waiter->answer);
   if (ModelEntry* entry = find(name)) std::erase(entry->waiters, waiter);
+  if (stop != nullptr && stop->requested()) co_return fail(Code::kCancelled, "stopped");
   co_return fail(Code::kDeadlineExceeded,
                  "model '" + name + "' had no free slot before the deadline; try again later");
 }
@@ -245,9 +258,10 @@ Result<std::unique_ptr<EngineSupervisor>> EngineSupervisor::open(asio::any_io_ex
 }
 
 asio::awaitable<Result<ModelLease>> EngineSupervisor::acquire(std::string model,
-                                                              SteadyTime deadline) {
+                                                              SteadyTime deadline,
+                                                              http::StopSource* stop) {
   const std::shared_ptr<Impl> impl = impl_;
-  LeaseGrant grant = CO_TRY(co_await impl->acquire(std::move(model), deadline));
+  LeaseGrant grant = CO_TRY(co_await impl->acquire(std::move(model), deadline, stop));
   ModelLease lease;
   lease.held_ = std::make_unique<ModelLease::Held>(ModelLease::Held{impl, std::move(grant)});
   co_return lease;

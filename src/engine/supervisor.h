@@ -29,6 +29,7 @@
 #include "engine/engine_client.h"
 #include "engine/model_file.h"
 #include "engine/sandbox.h"
+#include "http/task.h"
 #include "model/gguf_reader.h"
 
 namespace candor::engine {
@@ -222,9 +223,12 @@ class EngineSupervisor {
   // A slot of the model, loading it first if need be and waiting in order for a free slot. Errors:
   // kNotFound (no such model: the message lists the names), kDeadlineExceeded, kUnavailable (engine
   // failed, in back-off, or stopping), kResourceExhausted (does not fit the memory budget),
-  // kFailedPrecondition (not confined, file being written, not a model that can be served).
+  // kFailedPrecondition (not confined, file being written, not a model that can be served),
+  // kCancelled (stop was requested, on the caller's executor; null: nothing but the deadline ends
+  // the wait).
   [[nodiscard]] asio::awaitable<Result<ModelLease>> acquire(
-      std::string model, std::chrono::steady_clock::time_point deadline);
+      std::string model, std::chrono::steady_clock::time_point deadline,
+      http::StopSource* stop = nullptr);
 
   // Administrative verbs (S15). load waits until ready; unload drains leases until the deadline.
   [[nodiscard]] asio::awaitable<Result<std::shared_ptr<const LoadedModel>>> load(std::string model);

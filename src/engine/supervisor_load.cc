@@ -176,7 +176,8 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
     const auto read = co_await blocking(
         [&] { return read_file(real_file_system(), config.chat_template, kMaxTemplate); });
     if (!read) {
-      co_return std::unexpected(Error(read.error()).with_context("reading the chat template"));
+      co_return std::unexpected(unservable(
+          Error(read.error()).with_context("reading the chat template"), config.chat_template));
     }
     chat_template = std::string(as_text(*read));
     if (chat_template->empty() || chat_template->find('\0') != std::string::npos) {

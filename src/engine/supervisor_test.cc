@@ -394,6 +394,23 @@ TEST_F(SupervisorTest, SlotsAreHandedOutInOrderAndWaitsEndAtTheirDeadline) {
   });
 }
 
+TEST_F(SupervisorTest, C13_AStopEndsAWaitForASlotAtOnceAndKeepsNone) {
+  options_.models[0].slots = 1;
+  run([&](EngineSupervisor& s) -> asio::awaitable<void> {
+    http::StopSource before, during;
+    before.request(http::StopReason::kHalted);
+    {
+      const auto held = co_await s.acquire("tiny", soon());
+      EXPECT_OK(held);
+      EXPECT_THAT(co_await s.acquire("tiny", soon(), &before), HasCode(Code::kCancelled));
+      asio::steady_timer timer(co_await asio::this_coro::executor, 50ms);
+      timer.async_wait([&](auto) { during.request(http::StopReason::kHalted); });
+      EXPECT_THAT(co_await s.acquire("tiny", soon(), &during), HasCode(Code::kCancelled));
+    }
+    EXPECT_OK(co_await s.acquire("tiny", soon(1s)));  // nobody who left waits in front
+  });
+}
+
 TEST_F(SupervisorTest, TheLeastRecentlyUsedModelMakesRoom) {
   add_model("second");
   add_model("third");

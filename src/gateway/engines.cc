@@ -168,19 +168,20 @@ http::Task<Result<Placement>> Engines::acquire_upstream(std::shared_ptr<Upstream
 }
 
 http::Task<Result<Placement>> Engines::acquire(std::string model, std::uint32_t choices,
-                                               std::chrono::steady_clock::time_point deadline) {
+                                               std::chrono::steady_clock::time_point deadline,
+                                               http::StopSource& stop) {
   if (const auto found = upstreams_.find(model); found != upstreams_.end()) {
     co_return co_await acquire_upstream(found->second);
   }
   if (supervisor_ == nullptr) co_return fail(Code::kNotFound, "no such model");
-  if (choices <= 1) co_return co_await acquire_one(std::move(model), deadline);
+  if (choices <= 1) co_return co_await acquire_one(std::move(model), deadline, stop);
   if (collecting_) {
     http::Event turn(io_.get_executor());
     collectors_.push_back(&turn);
     co_await turn.wait();
   }
   collecting_ = true;
-  auto place = co_await acquire_several(std::move(model), choices, deadline);
+  auto place = co_await acquire_several(std::move(model), choices, deadline, stop);
   collecting_ = !collectors_.empty();
   if (collecting_) {
     http::Event* next = collectors_.front();
@@ -191,14 +192,15 @@ http::Task<Result<Placement>> Engines::acquire(std::string model, std::uint32_t 
 }
 
 http::Task<Result<Placement>> Engines::acquire_several(
-    std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline) {
-  Placement place = CO_TRY(co_await acquire_one(model, deadline));
+    std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline,
+    http::StopSource& stop) {
+  Placement place = CO_TRY(co_await acquire_one(model, deadline, stop));
   const auto slots = static_cast<std::uint32_t>(place.lease.model().slots);
   if (choices > slots) {
     co_return fail(Code::kInvalidArgument, std::to_string(slots));
   }
   while (place.more.size() + 1 < choices) {
-    engine::ModelLease lease = CO_TRY(co_await supervisor_->acquire(model, deadline));
+    engine::ModelLease lease = CO_TRY(co_await supervisor_->acquire(model, deadline, &stop));
     if (lease.model().load_id != place.lease.model().load_id) {
       co_return fail(Code::kUnavailable, "the engine was restarted meanwhile");
     }
@@ -209,16 +211,10 @@ http::Task<Result<Placement>> Engines::acquire_several(
 }
 
 http::Task<Result<Placement>> Engines::acquire_one(std::string model,
-                                                   std::chrono::steady_clock::time_point deadline) {
-  auto lease = co_await supervisor_->acquire(model, deadline);
-  if (!lease) {
-    // The model is known and the request lawful: what is missing or malformed is the model's file.
-    const Code code = lease.error().code();
-    const bool file = has(model) && (code == Code::kNotFound || code == Code::kInvalidArgument);
-    co_return fail(file ? Code::kFailedPrecondition : code, lease.error().message());
-  }
+                                                   std::chrono::steady_clock::time_point deadline,
+                                                   http::StopSource& stop) {
   Placement place;
-  place.lease = *std::move(lease);
+  place.lease = CO_TRY(co_await supervisor_->acquire(std::move(model), deadline, &stop));
   const engine::LoadedModel& loaded = place.lease.model();
   place.load = CO_TRY(id_from_hex(loaded.load_id));
   place.provenance = provenance_of(loaded);

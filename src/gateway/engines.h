@@ -45,9 +45,11 @@ class EngineBackend {
  public:
   virtual ~EngineBackend() = default;
   // choices: slots that the exchange needs at once; kInvalidArgument: more than the model has.
-  // kNotFound: no such model. Others as EngineSupervisor::acquire.
+  // kNotFound: no such model. Others as EngineSupervisor::acquire. stop ends a wait for a model
+  // that loads, or for its slots.
   [[nodiscard]] virtual http::Task<Result<Placement>> acquire(
-      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline) = 0;
+      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline,
+      http::StopSource& stop) = 0;
   [[nodiscard]] virtual bool has(std::string_view model) const = 0;
   [[nodiscard]] virtual std::vector<dialect::ModelInfo> models() const = 0;
   // Exchanges that one model answers at once; 0: no bound.
@@ -82,8 +84,8 @@ class Engines final : public EngineBackend {
   // What the supervisor serves; its own list changes on another strand.
   void set_supervised(const std::vector<engine::ModelConfig>& models);
   [[nodiscard]] http::Task<Result<Placement>> acquire(
-      std::string model, std::uint32_t choices,
-      std::chrono::steady_clock::time_point deadline) override;
+      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline,
+      http::StopSource& stop) override;
   [[nodiscard]] bool has(std::string_view model) const override;
   [[nodiscard]] std::vector<dialect::ModelInfo> models() const override;
   [[nodiscard]] std::size_t slots(std::string_view model) const override;
@@ -98,9 +100,10 @@ class Engines final : public EngineBackend {
   [[nodiscard]] http::Task<void> retire(std::shared_ptr<Upstream> upstream);
   [[nodiscard]] http::Task<void> unload(Upstream& upstream);
   [[nodiscard]] http::Task<Result<Placement>> acquire_one(
-      std::string model, std::chrono::steady_clock::time_point deadline);
+      std::string model, std::chrono::steady_clock::time_point deadline, http::StopSource& stop);
   [[nodiscard]] http::Task<Result<Placement>> acquire_several(
-      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline);
+      std::string model, std::uint32_t choices, std::chrono::steady_clock::time_point deadline,
+      http::StopSource& stop);
 
   http::asio::io_context& io_;
   engine::EngineSupervisor* supervisor_;

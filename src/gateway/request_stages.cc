@@ -171,7 +171,9 @@ class PlacementStage final : public Stage {
       }
       co_return Verdict::kStop;
     }
-    auto place = co_await acquire(s, deadline);
+    auto place = co_await s.services.engines.acquire(
+        s.forwarded.model, static_cast<std::uint32_t>(s.forwarded.choice_count()), deadline,
+        s.call.stop());
     --metrics.waiting;
     s.queued_us = s.services.clock.mono_us() - before;
     if (!place) {
@@ -202,20 +204,6 @@ class PlacementStage final : public Stage {
   }
 
  private:
-  // In slices, since a model may load for minutes and a stop must not wait for it.
-  static Task<Result<Placement>> acquire(Session& s,
-                                         std::chrono::steady_clock::time_point deadline) {
-    constexpr std::chrono::milliseconds kSlice{250};
-    for (;;) {
-      const auto until = std::min(deadline, std::chrono::steady_clock::now() + kSlice);
-      auto place = co_await s.services.engines.acquire(
-          s.forwarded.model, static_cast<std::uint32_t>(s.forwarded.choice_count()), until);
-      if (place || place.error().code() != Code::kDeadlineExceeded || until == deadline ||
-          s.call.stop().requested()) {
-        co_return place;
-      }
-    }
-  }
   // llama-server would take a template of its own then, which no digest in the log names (A7). Of
   // what is only declared nothing is known.
   static bool lacks_template(const Session& s) {

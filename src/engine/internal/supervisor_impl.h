@@ -81,7 +81,8 @@ struct EngineSupervisor::Impl : std::enable_shared_from_this<EngineSupervisor::I
 
   // supervisor.cc: slots
   ModelEntry* find(const std::string& name);  // with mutex_
-  asio::awaitable<Result<LeaseGrant>> acquire(std::string name, SteadyTime deadline);
+  asio::awaitable<Result<LeaseGrant>> acquire(std::string name, SteadyTime deadline,
+                                              http::StopSource* stop);
   void release(const std::shared_ptr<EngineInstance>& instance, int slot);
   void answer(const std::shared_ptr<SlotWaiter>& waiter, Result<LeaseGrant> result);  // with mutex_
   void hand_out(ModelEntry& entry);                                                   // with mutex_

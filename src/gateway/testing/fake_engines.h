@@ -19,7 +19,8 @@ class FakeEngines final : public EngineBackend {
     client = std::make_shared<engine::EngineClient>(io.get_executor(), std::move(options));
   }
   http::Task<Result<Placement>> acquire(std::string model, std::uint32_t,
-                                        std::chrono::steady_clock::time_point) override {
+                                        std::chrono::steady_clock::time_point,
+                                        http::StopSource&) override {
     if (!has(model)) co_return fail(Code::kNotFound, "no such model");
     Placement place;
     place.provenance = upstream_provenance({.name = model, .replicas = {"unix:/none"}});
