@@ -22,17 +22,13 @@ std::optional<std::string> os_user(const std::string& name) {
   return "uid:" + std::to_string(user->pw_uid);
 }
 
-}  // namespace
-
-// The subject's name for what a person typed: "key:<id>", "uid:<n>", a key's id or name, or a user
-// of this machine. Blocks.
-Result<std::string> Admin::subject_name(const std::string& typed) {
-  if (typed.starts_with("key:") || typed.starts_with("uid:") || typed.starts_with("cert:") ||
-      typed.starts_with("oidc:"))
-    return typed;
+// The subject of the one key that is called so, by its id or its name; "" if none is.
+Result<std::string> key_called(const std::vector<store::ApiKey>& keys, const std::string& typed,
+                               bool in_force) {
   std::string found;
-  for (const store::ApiKey& key : TRY(store_.state().list_api_keys())) {
-    if (key.id == typed) return "key:" + key.id;
+  for (const store::ApiKey& key : keys) {
+    if (in_force && key.revoked) continue;
+    if (key.id == typed || "key:" + key.id == typed) return "key:" + key.id;
     if (key.name != typed) continue;
     if (!found.empty()) {
       return fail(Code::kFailedPrecondition,
@@ -40,47 +36,50 @@ Result<std::string> Admin::subject_name(const std::string& typed) {
     }
     found = "key:" + key.id;
   }
-  if (!found.empty()) return found;
+  return found;
+}
+
+bool is_subject(std::string_view typed) {
+  return typed.starts_with("key:") || typed.starts_with("uid:") || typed.starts_with("cert:") ||
+         typed.starts_with("oidc:");
+}
+
+}  // namespace
+
+// The subject's name for what a person typed: "key:<id>", "uid:<n>", a key's id or name, or a user
+// of this machine; also of keys that are revoked, whose exchanges stand in the log. Blocks.
+Result<std::string> Admin::subject_name(const std::string& typed) {
+  if (is_subject(typed)) return typed;
+  const auto keys = TRY(store_.state().list_api_keys());
+  std::string key = TRY(key_called(keys, typed, /*in_force=*/false));
+  if (!key.empty()) return key;
   if (const auto user = os_user(typed)) return *user;
-  return fail(Code::kNotFound, "no key and no user of this machine has this name");
+  return fail(Code::kNotFound,
+              "no key and no user of this machine has this name; others are written oidc:NAME or "
+              "cert:NAME");
 }
 
 Result<std::string> Admin::living_subject(const std::string& typed) {
-  std::string name = typed;
-  std::string key;
-  for (const store::ApiKey& one : TRY(store_.state().list_api_keys())) {
-    if (one.revoked || (one.id != typed && one.name != typed && "key:" + one.id != typed)) continue;
-    if (!key.empty()) {
-      return fail(Code::kFailedPrecondition,
-                  "several keys have this name; give the id that `candor key list` shows");
-    }
-    key = "key:" + one.id;
+  const auto keys = TRY(store_.state().list_api_keys());
+  std::string key = TRY(key_called(keys, typed, /*in_force=*/true));
+  const auto user = os_user(typed);
+  if (!key.empty() && user) {
+    return fail(Code::kFailedPrecondition,
+                "a key and a user of this machine have this name; write " + key + " or " + *user);
   }
-  if (!key.empty()) {
-    if (key != typed && os_user(typed)) {
-      return fail(
-          Code::kFailedPrecondition,
-          "a key and a user of this machine have this name; write " + key + " or uid:NUMBER");
-    }
-    return key;
+  if (!key.empty()) return key;
+  if (user) return *user;
+  if (!is_subject(typed) || typed.starts_with("key:")) {
+    return fail(Code::kNotFound,
+                "no key in force and no user of this machine has this name; others are written "
+                "oidc:NAME or cert:NAME");
   }
-  if (typed.starts_with("key:"))
-    return fail(Code::kNotFound, "no key that is in force has this id");
-  if (!typed.starts_with("oidc:") && !typed.starts_with("cert:") && !typed.starts_with("uid:")) {
-    const auto user = os_user(typed);
-    if (!user) {
-      return fail(Code::kNotFound,
-                  "no key and no user of this machine has this name; others are written oidc:NAME "
-                  "or cert:NAME");
-    }
-    name = *user;
-  }
-  const std::string rest = name.substr(name.find(':') + 1);
-  if (rest.empty() || (name.starts_with("uid:") && !parse_decimal(rest))) {
+  const std::string_view rest = std::string_view(typed).substr(typed.find(':') + 1);
+  if (rest.empty() || (typed.starts_with("uid:") && !parse_decimal(rest))) {
     return fail(Code::kInvalidArgument,
                 "nobody is called so; write uid:NUMBER, oidc:NAME or cert:NAME");
   }
-  return name;
+  return typed;
 }
 
 }  // namespace candor::gateway

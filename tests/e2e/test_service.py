@@ -67,7 +67,7 @@ def test_a_second_signal_is_no_grace(own, slow_upstream):
         assert server.process.wait(20) == 0 and time.monotonic() - began < 10
 
 
-def test_candor_stop_drains_too_and_is_an_act_on_record(own, upstream):
+def test_candor_shutdown_drains_too_and_is_an_act_on_record(own, upstream):
     with own.configure(upstream.toml()) as server:
         server.run("shutdown", "--reason", "upgrade")
         assert server.process.wait(20) == 0
