@@ -105,8 +105,8 @@ TEST(EngineRequestTest, S8_NoFieldOfTheServersOwnReachesIt) {
           const auto sent = json::parse(call.body);
           ASSERT_TRUE(sent) << call.body;
           for (const auto& member : sent->as_object()) {
-            const std::string_view name = member.key();
-            EXPECT_TRUE(name == "id_slot" || testing::engine_names().contains(name)) << call.body;
+            const std::string_view key = member.key();
+            EXPECT_TRUE(key == "id_slot" || testing::engine_names().contains(key)) << call.body;
           }
           EXPECT_THAT(call.body, Not(HasSubstr("scale")));
           // Texts that are honoured as such may carry it, nothing else.

@@ -187,7 +187,10 @@ CaseFile read_case_file(std::string_view toml, const std::string& origin,
 }
 
 std::string run_case(const PolicyCase& one, const Policy& policy, Policy::Scratch& scratch) {
-  const Decision decision = policy.decide(one.facts, scratch);
+  return differences(one, policy.decide(one.facts, scratch));
+}
+
+std::string differences(const PolicyCase& one, const Decision& decision) {
   std::vector<std::string> wrong;
   const auto compare = [&](std::string_view what, const std::string& wanted,
                            const std::string& got) {

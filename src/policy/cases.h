@@ -33,5 +33,7 @@ struct CaseFile {
 // Empty: it holds. Else what was expected and what came.
 [[nodiscard]] std::string run_case(const PolicyCase& one, const Policy& policy,
                                    Policy::Scratch& scratch);
+// The same of a decision that was made on the case's facts.
+[[nodiscard]] std::string differences(const PolicyCase& one, const Decision& decision);
 
 }  // namespace candor::policy

@@ -103,10 +103,9 @@ Result<std::vector<CaseResult>> run_cases(const fs::path& path, cel::Zones& zone
   policy::Policy::Scratch scratch;
   std::vector<CaseResult> results;
   for (const policy::PolicyCase& one : cases.cases) {
-    results.push_back({path.string(), one.name, policy::run_case(one, *compiled, scratch)});
-    for (const policy::Fired& fired : compiled->decide(one.facts, scratch).fired) {
-      covered.insert(fired.rule->id);
-    }
+    const policy::Decision decision = compiled->decide(one.facts, scratch);
+    results.push_back({path.string(), one.name, policy::differences(one, decision)});
+    for (const policy::Fired& fired : decision.fired) covered.insert(fired.rule->id);
   }
   return results;
 }
