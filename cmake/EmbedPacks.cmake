@@ -1,5 +1,6 @@
-# Writes OUT, a source file that holds the packs of FILES as raw strings (src/dlp/pack.h).
-set(text "#include \"dlp/pack.h\"\n\nnamespace candor::dlp {\n\nstd::vector<PackFile> builtin_pack_files() {\n  return {\n")
+# Writes OUT, a source file that holds FILES as raw strings: FUNCTION of HEADER, in NAMESPACE, answers
+# a vector of TYPE, which begins with a file's name and its text (src/dlp/pack.h).
+set(text "#include \"${HEADER}\"\n\nnamespace ${NAMESPACE} {\n\nstd::vector<${TYPE}> ${FUNCTION}() {\n  return {\n")
 foreach(file IN LISTS FILES)
   get_filename_component(name ${file} NAME)
   file(READ ${file} content)
@@ -14,5 +15,5 @@ foreach(file IN LISTS FILES)
   endwhile()
   string(APPEND text "      },\n")
 endforeach()
-string(APPEND text "  };\n}\n\n}  // namespace candor::dlp\n")
+string(APPEND text "  };\n}\n\n}  // namespace ${NAMESPACE}\n")
 file(WRITE ${OUT} "${text}")

@@ -80,6 +80,10 @@ class Monitor {
   [[nodiscard]] Result<void> open_services();
   [[nodiscard]] Result<void> open_listeners();
   [[nodiscard]] Task<Result<gateway::ReloadReport>> reload();
+  [[nodiscard]] ledger::PolicyChange policy_change(const gateway::Rulebook& book,
+                                                   const gateway::Rulebook* before) const;
+  [[nodiscard]] Result<void> keep_policy(const gateway::Rulebook& book) const;
+  [[nodiscard]] Task<Result<void>> change_policy(std::shared_ptr<const gateway::Rulebook> book);
   [[nodiscard]] std::vector<std::string> urls() const;
   [[nodiscard]] json::Object static_status() const;
   [[nodiscard]] Task<void> renew_certificate();
@@ -203,6 +207,14 @@ Result<void> Monitor::open_services() {
     auto options = TRY(oidc_options(config_.oidc));
     oidc = TRY(gateway::OidcKeys::open(io_.get_executor(), workers_, std::move(options)));
   }
+  const auto rules = TRY(rulebook_sources(config_.policy));
+  auto rulebook = TRY(gateway::Rulebook::make(rules));
+  if (rulebook) {
+    TRY(keep_policy(*rulebook));
+    // Before any intent: nothing is accepted yet.
+    auto entry = TRY(ledger::encode(policy_change(*rulebook, nullptr)));
+    (void)acks_->submit_entry(std::move(entry), store::Priority::kNormal);
+  }
   services_.emplace(gateway::Services{
       .io = io_,
       .workers = workers_,
@@ -221,6 +233,7 @@ Result<void> Monitor::open_services() {
       .queues = {},
       .quotas = {},
       .halts = gateway::Halts(TRY(store_->state().list_halts())),
+      .rulebook = std::move(rulebook),
       .oidc = std::move(oidc),
       .draining = false});
   gateway_.emplace(*services_, gateway::standard_pipeline());
@@ -346,6 +359,12 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
   if (auto good = engines_->check_upstreams(*next_upstreams); !good) {
     co_return std::unexpected(good.error());
   }
+  auto rules = rulebook_sources(next.policy);
+  if (!rules) co_return std::unexpected(rules.error());
+  // Off the io thread: new detectors take a moment to compile.
+  auto rulebook = co_await gateway::off_thread(
+      workers_, [&] { return gateway::Rulebook::make(*rules, services_->rulebook); });
+  if (!rulebook) co_return std::unexpected(rulebook.error());
   const std::vector<engine::ModelConfig> models = supervised_models(next);
   if (!models.empty() && !supervisor_) {
     report.restart_needed.emplace_back("model");  // engines need their thread from the start
@@ -353,6 +372,9 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
     const auto done = co_await supervisor_->reconfigure(models);
     if (!done) co_return std::unexpected(done.error());
     engines_->set_supervised(models);
+  }
+  if (auto recorded = co_await change_policy(*std::move(rulebook)); !recorded) {
+    co_return std::unexpected(recorded.error());
   }
   (void)engines_->set_upstreams(*std::move(next_upstreams));  // checked above
   services_->settings = std::make_shared<const gateway::Settings>(*std::move(settings));
@@ -364,6 +386,7 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
   in_force.identity = next.identity;
   in_force.limits = next.limits;
   in_force.quota = next.quota;
+  in_force.policy = next.policy;
   in_force.log = next.log;
   in_force.content.retention = next.content.retention;
   in_force.listen.hosts = next.listen.hosts;
@@ -377,6 +400,48 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
   config_ = std::move(in_force);
   report.text = configuration_text(config_);
   co_return report;
+}
+
+ledger::PolicyChange Monitor::policy_change(const gateway::Rulebook& book,
+                                            const gateway::Rulebook* before) const {
+  return {.at = store_->stamp(),
+          .digest = book.policy().digest(),
+          .previous = before != nullptr ? std::optional(before->policy().digest()) : std::nullopt,
+          .detectors = book.detectors(),
+          .rules = static_cast<std::uint32_t>(book.policy().rules())};
+}
+
+// By its digest, so that what it decided can be explained when it is no longer in force.
+Result<void> Monitor::keep_policy(const gateway::Rulebook& book) const {
+  FileSystem& files = real_file_system();
+  TRY(files.make_folders(paths_.policies()));
+  return files.replace_file(paths_.policies() / (to_hex(book.policy().digest()) + ".json"),
+                            as_bytes(policy::canonical_form(book.policy().files())), 0600);
+}
+
+// On record before it is in force (C10).
+Task<Result<void>> Monitor::change_policy(std::shared_ptr<const gateway::Rulebook> book) {
+  const gateway::Rulebook* before = services_->rulebook.get();
+  const bool same = book && before != nullptr &&
+                    book->policy().digest() == before->policy().digest() &&
+                    book->detectors() == before->detectors();
+  if (!same && (book || before != nullptr)) {
+    ledger::PolicyChange change;
+    if (book) {
+      if (auto kept = keep_policy(*book); !kept) co_return std::unexpected(kept.error());
+      change = policy_change(*book, before);
+    } else {  // none from here on: the digest of nothing
+      change.at = store_->stamp();
+      change.previous = before->policy().digest();
+    }
+    auto entry = ledger::encode(change);
+    if (!entry) co_return std::unexpected(entry.error());
+    const auto done =
+        co_await acks_->append_entry(*std::move(entry), store::Priority::kNormal);
+    if (!done) co_return std::unexpected(done.error());
+  }
+  services_->rulebook = std::move(book);
+  co_return Result<void>();
 }
 
 void Monitor::begin_stop(std::string_view reason) {

@@ -189,6 +189,25 @@ Result<gateway::OidcOptions> oidc_options(const config::Oidc& config) {
   return out;
 }
 
+Result<gateway::RulebookSources> rulebook_sources(const config::Policy& config) {
+  gateway::RulebookSources out;
+  for (const std::string& pack : config.packs) {
+    for (const policy::RuleText& text : policy::builtin_rule_texts()) {
+      if (text.name != pack + ".toml") continue;
+      out.rules.push_back({std::string(text.name), std::string(text.text)});
+    }
+  }
+  for (const Path& file : config.files) {
+    out.rules.push_back({file.string(), TRY(read_text_file(file))});
+  }
+  for (const Path& file : config.detectors) {
+    out.detectors.push_back({file.string(), TRY(read_text_file(file))});
+  }
+  out.jurisdiction = config.jurisdictions;
+  out.language = config.german ? policy::Language::kGerman : policy::Language::kEnglish;
+  return out;
+}
+
 engine::SupervisorOptions supervisor_options(const config::Config& config,
                                              const Path& program_folder,
                                              const store::DataPaths& paths) {

@@ -8,6 +8,7 @@
 #include "engine/supervisor.h"
 #include "gateway/engines.h"
 #include "gateway/oidc_keys.h"
+#include "gateway/rulebook.h"
 #include "gateway/settings.h"
 #include "http/server.h"
 #include "json/json.h"
@@ -21,6 +22,8 @@ namespace candor::cli {
 // may need another one to an engine, and some are kept for the ledger and the administration.
 [[nodiscard]] http::ServerOptions server_options(const config::Config& config);
 [[nodiscard]] Result<gateway::OidcOptions> oidc_options(const config::Oidc& config);
+// Reads the files of rules and detectors; errors name the file.
+[[nodiscard]] Result<gateway::RulebookSources> rulebook_sources(const config::Policy& config);
 [[nodiscard]] engine::SupervisorOptions supervisor_options(const config::Config& config,
                                                            const Path& program_folder,
                                                            const store::DataPaths& paths);

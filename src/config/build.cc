@@ -134,6 +134,17 @@ class Builder {
     return result;
   }
 
+  // Of a list of texts.
+  std::vector<Path> paths(std::string_view name) const {
+    std::vector<Path> out;
+    for (const std::string& each : texts(name)) {
+      Slot one = slot(name);
+      one.value = each;
+      out.push_back(path(one));
+    }
+    return out;
+  }
+
   void paths_and_listeners(Config& c) {
     c.data_dir = path(slot("data_dir"));
     if (c.data_dir.empty()) c.data_dir = sources_.data_dir;
@@ -260,6 +271,17 @@ class Builder {
 
     c.quota.exchanges_per_minute = size("quota.exchanges_per_minute");
     c.quota.bytes_per_hour = size("quota.bytes_per_hour");
+
+    c.policy.packs = texts("policy.packs");
+    for (const std::string& pack : c.policy.packs) {
+      if (pack != "base" && pack != "eu" && pack != "uk" && pack != "us") {
+        problem("policy.packs", "knows base, eu, uk and us");
+      }
+    }
+    c.policy.files = paths("policy.files");
+    c.policy.detectors = paths("policy.detectors");
+    c.policy.jurisdictions = texts("policy.jurisdictions");
+    c.policy.german = text("policy.language") == "de";
 
     c.ledger.segment_bytes = size("ledger.segment_bytes");
     if (c.ledger.segment_bytes % 4'096 != 0) {

@@ -115,6 +115,13 @@ struct Quota {  // of one caller; 0: none
   std::uint64_t bytes_per_hour = 0;
 };
 
+struct Policy {
+  std::vector<std::string> packs;  // of the program
+  std::vector<Path> files, detectors;
+  std::vector<std::string> jurisdictions;
+  bool german = false;
+};
+
 struct Ledger {
   std::uint64_t segment_bytes = 0, reserve_bytes = 0;
   Milliseconds publish_interval{}, progress_interval{};
@@ -167,6 +174,7 @@ struct Config {
   Upstream upstream;
   Limits limits;
   Quota quota;
+  Policy policy;
   Ledger ledger;
   Identity identity;
   Oidc oidc;

@@ -113,6 +113,17 @@ constexpr auto kKeys = std::to_array<Key>({
   {.name = "quota.bytes_per_hour", .kind = Kind::kSize, .fallback = "0B", .max = kTiB,
    .effect = Effect::kReload, .description = "Bytes of requests and answers of one caller in an hour, which is what grows the sealed content; likewise. 0B: no bound."},
 
+  {.name = "policy.packs", .kind = Kind::kTexts, .fallback = "base", .effect = Effect::kReload,
+   .description = "Built-in policies in force: base, eu, uk, us. Empty, with no policy.files: no policy, nothing is withheld."},
+  {.name = "policy.files", .kind = Kind::kTexts, .effect = Effect::kReload,
+   .description = "Files of rules that are in force besides (docs/formats/policy.md); candor policy check reads them beforehand."},
+  {.name = "policy.jurisdictions", .kind = Kind::kTexts, .effect = Effect::kReload,
+   .description = "Which laws apply here, as policies name them: EU, UK, US. A policy of another jurisdiction stays silent."},
+  {.name = "policy.detectors", .kind = Kind::kTexts, .effect = Effect::kReload,
+   .description = "Detector packs that are in force besides the built-in ones (docs/formats/detector-packs.md)."},
+  {.name = "policy.language", .kind = Kind::kChoice, .fallback = "en", .words = "en|de", .effect = Effect::kReload,
+   .description = "In which people are told why, unless their request's Accept-Language begins with en or de."},
+
   {.name = "ledger.segment_bytes", .kind = Kind::kSize, .fallback = "64MiB", .min = kMiB, .max = 16 * kGiB,
    .description = "Size of a journal segment, preallocated."},
   {.name = "ledger.reserve_bytes", .kind = Kind::kSize, .fallback = "256MiB", .min = kMiB, .max = kTiB,

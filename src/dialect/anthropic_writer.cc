@@ -90,7 +90,7 @@ class Stream final : public AnswerWriter {
     out += "},";
     append_usage(out, usage_);
     out += "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"";
-    append_candor(out, note.exchange, note.receipt);
+    append_candor(out, note.exchange, note.receipt, note.policy);
     out += "}\n\n";
   }
 
@@ -226,7 +226,7 @@ class Body final : public AnswerWriter {
     append_stop(out, choice.finish, choice.stop_sequence);
     out += ',';
     append_usage(out, answer.usage);
-    append_candor(out, note.exchange, note.receipt);
+    append_candor(out, note.exchange, note.receipt, note.policy);
     out += '}';
   }
 
@@ -251,7 +251,7 @@ class Count final : public AnswerWriter {
   void finish(const FinalNote& note, std::string& out) override {
     out += R"({"input_tokens":)";
     append_number(out, tokens_);
-    append_candor(out, note.exchange, note.receipt);
+    append_candor(out, note.exchange, note.receipt, note.policy);
     out += '}';
   }
   void fail(const ErrorInfo& error, std::string& out) override {

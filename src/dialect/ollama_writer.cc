@@ -64,7 +64,7 @@ class Texts final : public AnswerWriter {
     append_number(out, usage_.completion_tokens);
     out += R"(,"eval_duration":)";
     append_number(out, std::max<std::int64_t>(0, note.total_us - note.queued_us - first) * 1'000);
-    append_candor(out, note.exchange, note.receipt);
+    append_candor(out, note.exchange, note.receipt, note.policy);
     out += o_.stream ? "}\n" : "}";
   }
 
@@ -168,7 +168,7 @@ class Embeddings final : public AnswerWriter {
     append_number(out, note.queued_us * 1'000);
     out += R"(,"prompt_eval_count":)";
     append_number(out, answer.usage.prompt_tokens);
-    append_candor(out, note.exchange, note.receipt);
+    append_candor(out, note.exchange, note.receipt, note.policy);
     out += '}';
   }
   void fail(const ErrorInfo& error, std::string& out) override { append_ollama_error(error, out); }

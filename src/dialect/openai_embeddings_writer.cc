@@ -39,7 +39,7 @@ class Writer final : public AnswerWriter {
     out += R"(,"total_tokens":)";
     append_number(out, answer.usage.prompt_tokens);
     out += '}';
-    append_candor(out, note.exchange, note.receipt);
+    append_candor(out, note.exchange, note.receipt, note.policy);
     out += '}';
   }
   void fail(const ErrorInfo& error, std::string& out) override { append_openai_error(error, out); }

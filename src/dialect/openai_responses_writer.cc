@@ -337,7 +337,7 @@ class Writer final : public AnswerWriter {
     out += R"(,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":)";
     append_number(out, usage_.prompt_tokens + usage_.completion_tokens);
     out += '}';
-    append_candor(out, note->exchange, note->receipt);
+    append_candor(out, note->exchange, note->receipt, note->policy);
     out += '}';
   }
 

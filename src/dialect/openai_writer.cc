@@ -158,14 +158,14 @@ class Stream final : public AnswerWriter {
       out += "\"}]";
       const bool last = i + 1 == o_.choices && !o_.include_usage;
       if (o_.include_usage) out += R"(,"usage":null)";
-      if (last) append_candor(out, note.exchange, note.receipt);
+      if (last) append_candor(out, note.exchange, note.receipt, note.policy);
       out += "}\n\n";
     }
     if (o_.include_usage) {
       out += prefix_;
       out += R"(],"usage":)";
       append_usage(out, usage_);
-      append_candor(out, note.exchange, note.receipt);
+      append_candor(out, note.exchange, note.receipt, note.policy);
       out += "}\n\n";
     }
     out += "data: [DONE]\n\n";
@@ -289,7 +289,7 @@ class Body final : public AnswerWriter {
     }
     out += R"(],"usage":)";
     append_usage(out, answer.usage);
-    append_candor(out, note.exchange, note.receipt);
+    append_candor(out, note.exchange, note.receipt, note.policy);
     out += '}';
   }
 

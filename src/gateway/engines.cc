@@ -218,6 +218,7 @@ http::Task<Result<Placement>> Engines::acquire_one(std::string model,
   const engine::LoadedModel& loaded = place.lease.model();
   place.load = CO_TRY(id_from_hex(loaded.load_id));
   place.provenance = provenance_of(loaded);
+  weights_[loaded.name] = loaded.weights;
   place.id_slot = place.lease.slot();
   place.repeatable = loaded.slots == 1 && loaded.provenance == engine::Provenance::kMeasured;
   auto& client = clients_[loaded.load_id];
@@ -246,6 +247,15 @@ ledger::Provenance provenance_of(const engine::LoadedModel& loaded) {
 bool Engines::has(std::string_view model) const {
   if (upstreams_.find(model) != upstreams_.end()) return true;
   return supervised_.find(model) != supervised_.end();
+}
+
+bool Engines::local(std::string_view model) const {
+  return upstreams_.find(model) == upstreams_.end();
+}
+
+std::optional<Digest> Engines::weights(std::string_view model) const {
+  const auto found = weights_.find(model);
+  return found == weights_.end() ? std::nullopt : std::optional(found->second);
 }
 
 void Engines::set_supervised(const std::vector<engine::ModelConfig>& models) {

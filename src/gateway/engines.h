@@ -52,6 +52,12 @@ class EngineBackend {
       http::StopSource& stop) = 0;
   [[nodiscard]] virtual bool has(std::string_view model) const = 0;
   [[nodiscard]] virtual std::vector<dialect::ModelInfo> models() const = 0;
+  // Whether the model runs on this machine, in a sandbox of ours.
+  [[nodiscard]] virtual bool local(std::string_view /*model*/) const { return true; }
+  // SHA-256 of the weights that were last loaded in this run under this name, if any.
+  [[nodiscard]] virtual std::optional<Digest> weights(std::string_view /*model*/) const {
+    return std::nullopt;
+  }
   // Exchanges that one model answers at once; 0: no bound.
   [[nodiscard]] virtual std::size_t slots(std::string_view model) const = 0;
 };
@@ -88,6 +94,8 @@ class Engines final : public EngineBackend {
       http::StopSource& stop) override;
   [[nodiscard]] bool has(std::string_view model) const override;
   [[nodiscard]] std::vector<dialect::ModelInfo> models() const override;
+  [[nodiscard]] bool local(std::string_view model) const override;
+  [[nodiscard]] std::optional<Digest> weights(std::string_view model) const override;
   [[nodiscard]] std::size_t slots(std::string_view model) const override;
   // An `unload` entry for each upstream in use.
   [[nodiscard]] http::Task<void> close_upstreams();
@@ -113,6 +121,7 @@ class Engines final : public EngineBackend {
   std::string cache_salt_key_;
   std::map<std::string, std::shared_ptr<Upstream>, std::less<>> upstreams_;
   std::map<std::string, std::size_t, std::less<>> supervised_;            // slots by name
+  std::map<std::string, Digest, std::less<>> weights_;                    // by name, of this run
   std::map<std::string, std::shared_ptr<engine::EngineClient>> clients_;  // by load id
   // Only one exchange at a time holds a slot while it waits for another: two could wait for ever.
   bool collecting_ = false;

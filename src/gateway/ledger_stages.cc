@@ -42,6 +42,7 @@ ledger::Intent make_intent(const Session& s, std::uint64_t received_bytes) {
   entry.repeatable = s.place.repeatable ? "promised" : "best_effort";
   entry.dropped_fields = s.received.dropped_count;
   entry.content = store::to_string(s.services.keys.content_mode());
+  entry.policy = s.decision;
   entry.received_bytes = received_bytes;
   return entry;
 }
@@ -66,8 +67,10 @@ class IntentStage final : public Stage {
         co_return Verdict::kStop;
       }
     }
-    s.exchange = make_id(s.services.random);
-    s.exchange_hex = to_hex(s.exchange);
+    if (s.exchange_hex.empty()) {
+      s.exchange = make_id(s.services.random);
+      s.exchange_hex = to_hex(s.exchange);
+    }
     s.record.emplace(store::ExchangeRecord::begin(s.services.keys, s.exchange, s.subject.id));
     const std::uint64_t bytes = s.call.request().body.reveal().size();
     s.call.request().body = {};
@@ -178,6 +181,7 @@ class OutcomeStage final : public Stage {
     const store::Acknowledgement* intent = co_await intent_durable(s);
     if (intent == nullptr) co_return;  // nothing stands in the log, nothing was released
     const bool as_abort = s.refused() && s.result().empty();
+    record_decision(s, *intent);
     // A whole body that was never sent: nothing of it was released.
     if (s.refused() && !s.call.started()) s.released = dialect::AnswerBuilder();
     Result<store::Submission> submission = fail(Code::kInternal, "");
@@ -212,6 +216,25 @@ class OutcomeStage final : public Stage {
   }
 
  private:
+  // What was decided about the answer stands before its outcome, in the same order of batches.
+  static void record_decision(Session& s, const store::Acknowledgement& intent) {
+    if (!s.governance || !s.governance->answering()) return;
+    auto record = s.governance->record();
+    if (!record) return;
+    auto entry = ledger::encode(ledger::Decision{.at = s.services.stamp(),
+                                                 .exchange = s.exchange,
+                                                 .intent_index = intent.index,
+                                                 .phase = "answer",
+                                                 .caller = s.subject.pseudonym,
+                                                 .caller_known_by = s.caller.known_by,
+                                                 .api = std::string(dialect::to_string(s.api)),
+                                                 .model = s.forwarded.model,
+                                                 .stream = s.received.stream,
+                                                 .policy = *std::move(record)});
+    if (!entry) return CANDOR_BUG("a decision could not be encoded");
+    (void)s.services.acks.submit_entry(*std::move(entry), store::Priority::kReserved);
+  }
+
   static ledger::Outcome make_outcome(const Session& s, const store::Acknowledgement& intent) {
     const dialect::Answer& answer = s.released.answer();
     const dialect::Usage& usage = s.produced.answer().usage;

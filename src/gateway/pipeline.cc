@@ -30,9 +30,11 @@ Pipeline standard_pipeline() {
   std::vector<std::unique_ptr<Stage>> stages;
   stages.push_back(make_identity_stage());
   stages.push_back(make_admission_stage());
+  stages.push_back(make_policy_stage());
   stages.push_back(make_placement_stage());
   stages.push_back(make_intent_stage());
   stages.push_back(make_engine_stage());
+  stages.push_back(make_guard_stage());
   stages.push_back(make_release_stage());
   stages.push_back(make_outcome_stage());
   return Pipeline(std::move(stages));

@@ -1,11 +1,10 @@
 // The pipeline of one exchange: stages in a fixed order, and what each return value obliges the
 // caller (gateway/session.cc) to do.
 //
-//   identity -> admission -> [dlp in] -> [policy] -> placement -> intent -> engine
-//            -> (answer) [dlp out] -> release -> (end) outcome
+//   identity -> admission -> policy -> placement -> intent -> engine
+//            -> (answer) guard -> release -> (end) outcome
 //
-// Stages in brackets come with later issues and stand at the places named. Stages are immutable and
-// shared by all exchanges; what belongs to one exchange is in its Session. A stage that cannot do
+// Stages are immutable and shared by all exchanges; what belongs to one exchange is in its Session. A stage that cannot do
 // its work returns kStop: nothing fails open (P8).
 #pragma once
 

@@ -15,6 +15,7 @@ std::string_view to_string(Cause cause) noexcept {
     case Cause::kTooLarge: return "too_large";
     case Cause::kBusy: return "busy";
     case Cause::kQuota: return "quota";
+    case Cause::kPolicy: return "policy";
     case Cause::kStopped: return "stopped";
     case Cause::kLedger: return "ledger";
     case Cause::kEngine: return "engine";

@@ -23,6 +23,7 @@ enum class Cause : std::uint8_t {
   kTooLarge,
   kBusy,
   kQuota,
+  kPolicy,
   kStopped,
   kLedger,
   kEngine,

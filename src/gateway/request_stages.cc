@@ -192,6 +192,13 @@ class PlacementStage final : public Stage {
     }
     s.place = *std::move(place);
     s.place.turn = *std::move(turn);
+    if (s.governance && !s.governance->facts().model.digest.empty() &&
+        s.governance->facts().model.digest != to_hex(s.place.provenance.weights)) {
+      s.refuse(make_error(ErrorKind::kUnavailable,
+                          "The model was replaced while the policy looked at it. Ask again."),
+               Cause::kEngine, "cancelled");
+      co_return Verdict::kStop;
+    }
     if (lacks_template(s)) {
       s.refuse(make_error(ErrorKind::kInvalidRequest,
                           "This model has no chat template, so it takes no messages. Use "

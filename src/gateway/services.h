@@ -18,6 +18,7 @@
 #include "gateway/oidc_keys.h"
 #include "gateway/quotas.h"
 #include "gateway/refusals.h"
+#include "gateway/rulebook.h"
 #include "gateway/settings.h"
 #include "http/task.h"
 #include "store/key_ring.h"
@@ -46,6 +47,7 @@ struct Services {
   std::map<std::string, std::shared_ptr<FairQueue>, std::less<>> queues;
   Quotas quotas;
   Halts halts;
+  std::shared_ptr<const Rulebook> rulebook;  // null: no policy is in force
   std::shared_ptr<OidcKeys> oidc;  // null: no sign-in tokens are taken
   bool draining = false;
 };

@@ -141,6 +141,7 @@ Task<void> Session::pump(const Pipeline& pipeline) {
     } while (!ended && stream->ready());
     for (const auto& event : events) produced.add(event);
     if (!co_await pass(pipeline, events, ended)) co_return;
+    if (cut) break;
   }
   (void)stopped();  // while the last piece waited for the client
 }
@@ -184,8 +185,10 @@ http::Headers Session::answer_headers() const {
 
 Task<void> Session::answer_whole() {
   std::string out;
+  const std::string notice = governance ? governance->notice() : "";
   writer->finish({.exchange = exchange_hex,
                   .receipt = receipt,
+                  .policy = notice,
                   .total_us = elapsed_us(),
                   .queued_us = queued_us,
                   .first_token_us = first_release_us == 0 ? 0 : first_release_us - began_us},

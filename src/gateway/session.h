@@ -14,6 +14,8 @@
 
 #include "dialect/dialect.h"
 #include "dialect/engine_codec.h"
+#include "gateway/answer_guard.h"
+#include "gateway/governance.h"
 #include "gateway/identity.h"
 #include "gateway/pipeline.h"
 #include "gateway/services.h"
@@ -38,7 +40,9 @@ class Session {
               std::string_view abort_reason = {});
   [[nodiscard]] bool refused() const noexcept { return error_.has_value(); }
   [[nodiscard]] const std::optional<dialect::ErrorInfo>& error() const noexcept { return error_; }
-  [[nodiscard]] std::string_view result() const noexcept { return result_; }
+  [[nodiscard]] std::string_view result() const noexcept {
+    return cut && !refused() ? "policy" : result_;
+  }
   [[nodiscard]] std::string_view abort_reason() const noexcept { return abort_reason_; }
   // Refuses if the client left or the server stops; true if so. Stages ask after each wait.
   [[nodiscard]] bool stopped();
@@ -63,11 +67,13 @@ class Session {
   std::string nonce;                 // admission; the client's, may be empty
   bool seed_by_caller = false;       // admission
   Halts::Running running;            // admission
-  Placement place;                   // placement
+  std::optional<Governance> governance;            // policy; absent: none is in force
+  std::optional<ledger::PolicyDecision> decision;  // policy: about the request
+  Placement place;                                 // placement
   std::int64_t queued_us = 0;        // placement
 
-  Id128 exchange{};                             // intent
-  std::string exchange_hex;                     // intent
+  Id128 exchange{};                             // policy or intent
+  std::string exchange_hex;                     // likewise; empty: none yet
   std::optional<store::ExchangeRecord> record;  // intent
   std::shared_ptr<PendingAck> intent;           // intent; null: no intent was submitted
   std::int64_t intent_submitted_us = 0;
@@ -76,6 +82,7 @@ class Session {
   std::optional<dialect::EngineReader> reader;   // engine
   http::asio::cancellation_signal open_cancel;   // while the engine is asked
 
+  std::unique_ptr<AnswerGuard> guard;             // guard
   std::unique_ptr<dialect::AnswerWriter> writer;  // release
   dialect::AnswerBuilder produced;                // the pump: what the engine said
   dialect::AnswerBuilder released;                // release: what the client gets
@@ -83,6 +90,9 @@ class Session {
   std::uint64_t progress_bytes = 0;               // release: at the last mark
   std::int64_t progress_us = 0;
   bool client_gone = false;  // a write failed
+  // A rule ended the answer: what the guard left in the events is the last of it. The pump reads no
+  // more of the engine, and the answer ends as answers do.
+  bool cut = false;  // guard
 
   std::optional<store::Acknowledgement> outcome;  // outcome
   std::string receipt;                            // outcome

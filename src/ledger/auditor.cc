@@ -110,7 +110,8 @@ Result<void> Auditor::add(const Entry& entry, const Digest& leaf) {
           newest_us_ = e.at.time_us;  // time goes on from here
           ++summary_.other;
           return {};
-        } else if constexpr (std::is_same_v<T, Configuration> || std::is_same_v<T, Admin>) {
+        } else if constexpr (std::is_same_v<T, Configuration> || std::is_same_v<T, Admin> ||
+                             std::is_same_v<T, PolicyChange>) {
           ++summary_.other;
           return {};
         } else {
@@ -246,6 +247,20 @@ Result<void> Auditor::check(const Intent& intent) {
   const bool measured = p.weights_basis == Basis::kMeasured && p.engine_basis == Basis::kMeasured;
   ++(measured ? summary_.measured : summary_.declared);
   ++summary_.intents;
+  return {};
+}
+
+Result<void> Auditor::check(const Decision& decision) {
+  if (decision.intent_index.has_value() != (decision.phase == "answer")) {
+    return breaks("P9", "a decision about an answer names an intent, one about a request none");
+  }
+  if (decision.intent_index) {
+    const auto open = open_.find(*decision.intent_index);
+    if (open == open_.end() || open->second.exchange != decision.exchange) {
+      return breaks("P9", "the decision about an answer names no open intent");
+    }
+  }
+  ++summary_.decisions;
   return {};
 }
 

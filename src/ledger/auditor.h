@@ -67,7 +67,7 @@ class Auditor {
 
   struct Summary {
     std::uint64_t runs = 0, loads = 0, intents = 0, outcomes = 0, aborts = 0, refusals = 0;
-    std::uint64_t erasures = 0, other = 0;
+    std::uint64_t decisions = 0, erasures = 0, other = 0;
     std::uint64_t open = 0;                    // intents of the last run without an end yet
     std::uint64_t measured = 0, declared = 0;  // intents, by weights and engine together (S18)
     std::uint64_t time_steps_back = 0;         // without a clock_step entry
@@ -94,6 +94,7 @@ class Auditor {
   [[nodiscard]] Result<void> check(const Unload& unload);
   [[nodiscard]] Result<void> check(const Intent& intent);
   [[nodiscard]] Result<void> check(const Progress& progress);
+  [[nodiscard]] Result<void> check(const Decision& decision);
   [[nodiscard]] Result<void> check(const Outcome& outcome);
   [[nodiscard]] Result<void> check(const Abort& abort);
   [[nodiscard]] Result<void> check_stamp(const Stamp& at);

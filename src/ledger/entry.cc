@@ -17,6 +17,8 @@ constexpr std::size_t kMaxAdapters = 64;
 constexpr std::size_t kMaxErasedExchanges = 1000;
 constexpr std::size_t kMaxErasedFields = 64;
 constexpr std::size_t kMaxChangedSettings = 256;
+constexpr std::size_t kMaxFiredRules = 64;
+constexpr std::size_t kMaxFound = 128;
 
 // Each list below stands in the order of its keys (RFC 8785: by UTF-16 code units; all ASCII here),
 // once for both directions. E is const for the writer.
@@ -49,6 +51,31 @@ void provenance(Io& io, E& value) {
     in.basis("usage_basis", p.usage_basis);
     in.digest("weights", p.weights);
     in.basis("weights_basis", p.weights_basis);
+  });
+}
+
+template <typename Io, typename E>
+void policy_decision(Io& io, E& value) {
+  io.object("policy", value, [](Io& in, auto& p) {
+    in.flag("approved", p.approved);
+    in.integer("characters", p.characters);
+    in.digest("digest", p.policy);
+    in.text("effect", p.effect, Grammar::kToken);
+    in.objects("findings", p.findings, kMaxFound, [](Io& i, auto& f) {
+      i.text("action", f.action, Grammar::kTokenOrEmpty);
+      i.text("class", f.class_name, Grammar::kLabel);
+      i.integer("confidence", f.confidence);
+      i.integer("count", f.count);
+      i.text("detector", f.detector, Grammar::kLabel);
+      i.text("field", f.field, Grammar::kLabel);
+    });
+    in.flag("justified", p.justified);
+    in.integer("messages", p.messages);
+    in.text("network", p.network, Grammar::kTokenOrEmpty);
+    in.text("purpose", p.purpose, Grammar::kLabelOrEmpty);
+    in.labels("rules", p.rules, kMaxFiredRules);
+    in.text("team", p.team, Grammar::kLabelOrEmpty);
+    in.integer("tools", p.tools);
   });
 }
 
@@ -192,6 +219,7 @@ struct Format<Intent> {
       in.optional("top_k", p.top_k, [](Io& i, auto& n) { i.integer("top_k", n); });
       in.optional("top_p", p.top_p, [](Io& i, auto& t) { i.text("top_p", t, Grammar::kFraction); });
     });
+    io.optional("policy", e.policy, [](Io& in, auto& decision) { policy_decision(in, decision); });
     provenance(io, e.provenance);
     io.digest("received", e.received);
     io.integer("received_bytes", e.received_bytes);
@@ -316,6 +344,40 @@ struct Format<Admin> {
     io.text("result", e.result, Grammar::kToken);
     tail(io, kType);
     io.text("verb", e.verb, Grammar::kToken);
+  }
+};
+
+template <>
+struct Format<Decision> {
+  static constexpr std::string_view kType = "decision";
+  template <typename Io, typename E>
+  static void fields(Io& io, E& e) {
+    io.text("api", e.api, Grammar::kToken);
+    stamp(io, e.at);
+    io.text("caller", e.caller, Grammar::kPseudonym);
+    io.text("caller_known_by", e.caller_known_by, Grammar::kToken);
+    io.id("exchange", e.exchange);
+    io.optional("intent_index", e.intent_index,
+                [](Io& in, auto& index) { in.decimal("intent_index", index); });
+    io.text("model", e.model, Grammar::kLabelOrEmpty);
+    io.choice("phase", e.phase, {"request", "answer"});
+    policy_decision(io, e.policy);
+    io.flag("stream", e.stream);
+    tail(io, kType);
+  }
+};
+
+template <>
+struct Format<PolicyChange> {
+  static constexpr std::string_view kType = "policy";
+  template <typename Io, typename E>
+  static void fields(Io& io, E& e) {
+    stamp(io, e.at);
+    io.digest("detectors", e.detectors);
+    io.digest("digest", e.digest);
+    io.optional("previous", e.previous, [](Io& in, auto& d) { in.digest("previous", d); });
+    io.integer("rules", e.rules);
+    tail(io, kType);
   }
 };
 

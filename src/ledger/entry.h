@@ -115,6 +115,27 @@ struct Unload {
   std::string reason;
 };  // idle|evicted|stop|crash|hang|lease_broken|memory
 
+// What a policy decided (P9), from what was found; no text of the exchange stands in it.
+struct PolicyDecision {
+  Digest policy{};     // of the rules, docs/formats/policy.md
+  std::string effect;  // the strictest in force: "deny" | "redact" | ... | "allow"
+  std::vector<std::string> rules;  // ids of those that fired, the strictest first
+  struct Found {                   // findings that agree in everything but their place
+    std::string action;            // "redact" | "pseudonymise" | ""
+    std::string class_name, detector;
+    int confidence = 0;
+    std::uint32_t count = 0;
+    std::string field;  // "messages/0/content"
+  };
+  std::vector<Found> findings;
+  // What conditions saw besides, as far as it names nobody.
+  std::string team, purpose;  // or ""
+  std::string network;        // "loopback" | "unix" | "private" | "public"
+  std::uint64_t messages = 0, characters = 0;
+  std::uint32_t tools = 0;
+  bool justified = false, approved = false;
+};
+
 struct Intent {
   Stamp at;
   Id128 exchange{};
@@ -136,8 +157,23 @@ struct Intent {
   std::string repeatable;  // "promised" | "best_effort"
   std::uint32_t dropped_fields = 0;
   std::string content;             // "sealed" | "none"
+  std::optional<PolicyDecision> policy;  // none: no policy is in force
   Digest received{}, forwarded{};  // transcript commitments, filled by the exchange record
   std::uint64_t received_bytes = 0;
+};
+
+// A decision that stands by itself: a request that was refused by it, which has no intent, or what
+// was decided about an answer, before its outcome.
+struct Decision {
+  Stamp at;
+  Id128 exchange{};
+  std::optional<std::uint64_t> intent_index;  // about an answer
+  std::string phase;                    // "request" | "answer"
+  std::string caller, caller_known_by;  // as in an intent
+  std::string api;
+  std::string model;  // label, or "" if it names none of ours
+  bool stream = false;
+  PolicyDecision policy;
 };
 
 struct Progress {
@@ -152,7 +188,8 @@ struct Outcome {
   Id128 exchange{};
   std::uint64_t intent_index = 0;
   Digest intent_leaf{};
-  std::string result;  // "complete" | "cancelled" | "stopped" | "engine_error" | "deadline"
+  std::string result;  // "complete" | "cancelled" | "stopped" | "policy" | "engine_error" |
+                       // "deadline"
   std::string finish;  // "stop" | "length" | ...
   std::uint16_t status = 200;
   std::uint64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
@@ -188,6 +225,15 @@ struct Configuration {
   Id128 note{};
 };
 
+// The rules and detectors in force from here on; the first of a run, and each that replaces it.
+struct PolicyChange {
+  Stamp at;
+  Digest digest{};                 // of the rules
+  std::optional<Digest> previous;  // those before in this run
+  Digest detectors{};              // of the packs' texts
+  std::uint32_t rules = 0;
+};
+
 struct Erasure {
   Stamp at;
   Id128 act{};                   // also the note id under which the reason is sealed
@@ -213,7 +259,8 @@ struct Admin {
 };
 
 using Entry = std::variant<Start, Stop, KeyChange, ClockStep, Load, Unload, Intent, Progress,
-                           Outcome, Abort, Refusal, Configuration, Erasure, Admin>;
+                           Outcome, Abort, Refusal, Configuration, Erasure, Admin, Decision,
+                           PolicyChange>;
 
 // A fraction as entries write it: plain decimal, no exponent, no trailing zeros, at most 9 digits
 // before and 17 after the point ("0.7", "1"). kInvalidArgument for what does not fit or is

@@ -383,34 +383,19 @@ void EntryReader::id(std::string_view name, Id128& value) {
   if (!take_id(take_quoted(name), value)) bad(name, "must be 32 hex digits");
 }
 
-template <typename Each>
-void EntryReader::array(std::string_view name, std::size_t most, Each each) {
-  key(name);
-  if (failed_) return;
-  if (!expect('[')) return bad(name, "must be a list");
-  if (expect(']')) return;
-  for (std::size_t count = 0; !failed_; ++count) {
-    if (count == most) return bad(name, "has too many items");
-    if (!each(take_quoted(name))) return bad(name, "has an item of the wrong form");
-    if (expect(']')) return;
-    if (!expect(',')) return bad(name, "must be a list");
-  }
-}
-
 void EntryReader::digests(std::string_view name, std::vector<Digest>& values, std::size_t most) {
-  array(name, most,
-        [&](std::string_view text) { return take_digest(text, values.emplace_back()); });
+  array(name, most, [&] { return take_digest(take_quoted(name), values.emplace_back()); });
 }
 
 void EntryReader::ids(std::string_view name, std::vector<Id128>& values, std::size_t most) {
-  array(name, most, [&](std::string_view text) { return take_id(text, values.emplace_back()); });
+  array(name, most, [&] { return take_id(take_quoted(name), values.emplace_back()); });
 }
 
 void EntryReader::labels(std::string_view name, std::vector<std::string>& values,
                          std::size_t most) {
-  array(name, most, [&](std::string_view text) {
-    values.emplace_back(text);
-    return matches(text, Grammar::kLabel);
+  array(name, most, [&] {
+    const std::string& value = values.emplace_back(take_quoted(name));
+    return matches(value, Grammar::kLabel);
   });
 }
 

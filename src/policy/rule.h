@@ -67,6 +67,12 @@ struct Finding {
 [[nodiscard]] RuleFile read_rule_file(std::string_view toml, const std::string& origin,
                                       std::vector<Finding>& findings);
 
+// packs/policies/*.toml as they were when this program was built: "base.toml", "eu.toml", ...
+struct RuleText {
+  std::string_view name, text;
+};
+[[nodiscard]] std::vector<RuleText> builtin_rule_texts();
+
 // "candor.toml:3" and the rest: what people and logs see of a finding, excerpt included.
 [[nodiscard]] std::string to_text(const Finding& finding);
 

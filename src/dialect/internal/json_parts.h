@@ -41,10 +41,16 @@ struct Overloaded : F... {
   using F::operator()...;
 };
 
-// ,"candor":{"exchange":"..","receipt":".."} with the leading comma; an empty receipt is left out.
-inline void append_candor(std::string& out, std::string_view exchange, std::string_view receipt) {
+// ,"candor":{"exchange":"..","policy":{..},"receipt":".."} with the leading comma; what is empty is
+// left out.
+inline void append_candor(std::string& out, std::string_view exchange, std::string_view receipt,
+                          std::string_view policy = {}) {
   out += R"(,"candor":{"exchange":)";
   json::append_string(out, exchange);
+  if (!policy.empty()) {
+    out += R"(,"policy":)";
+    out += policy;
+  }
   if (!receipt.empty()) {
     out += R"(,"receipt":)";
     json::append_string(out, receipt);

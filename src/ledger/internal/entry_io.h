@@ -74,6 +74,19 @@ class EntryWriter {
     put(*this, value);
     close();
   }
+  template <typename T, typename Put>
+  void objects(std::string_view name, const std::vector<T>& values, std::size_t most, Put put) {
+    if (values.size() > most) bad(name, "has too many items");
+    key(name);
+    out_ += '[';
+    for (const T& value : values) {
+      if (&value != values.data()) out_ += ',';
+      open();
+      put(*this, value);
+      close();
+    }
+    out_ += ']';
+  }
 
   [[nodiscard]] Result<void> finish() const;
 
@@ -132,6 +145,15 @@ class EntryReader {
     take(*this, value);
     close();
   }
+  template <typename T, typename Take>
+  void objects(std::string_view name, std::vector<T>& values, std::size_t most, Take take) {
+    array(name, most, [&] {
+      open();
+      take(*this, values.emplace_back());
+      close();
+      return true;
+    });
+  }
 
   [[nodiscard]] Result<void> finish() const;
 
@@ -140,8 +162,20 @@ class EntryReader {
   bool expect(char c);
   [[nodiscard]] std::string_view take_quoted(std::string_view name);
   [[nodiscard]] std::uint64_t take_integer(std::string_view name, std::uint64_t most);
+  // each() reads one item and says whether it has its form.
   template <typename Each>
-  void array(std::string_view name, std::size_t most, Each each);
+  void array(std::string_view name, std::size_t most, Each each) {
+    key(name);
+    if (failed_) return;
+    if (!expect('[')) return bad(name, "must be a list");
+    if (expect(']')) return;
+    for (std::size_t count = 0; !failed_; ++count) {
+      if (count == most) return bad(name, "has too many items");
+      if (!each()) return bad(name, "has an item of the wrong form");
+      if (expect(']')) return;
+      if (!expect(',')) return bad(name, "must be a list");
+    }
+  }
   void bad(std::string_view name, std::string_view what);
 
   std::string_view rest_;

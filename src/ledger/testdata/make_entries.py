@@ -44,6 +44,18 @@ PROVENANCE = {
     "weights_basis": "measured",
 }
 
+POLICY = {
+    "approved": False, "characters": 1234, "digest": digest("policy"), "effect": "redact",
+    "findings": [
+        {"action": "redact", "class": "financial", "confidence": 95, "count": 2, "detector": "iban",
+         "field": "messages/0/content"},
+        {"action": "", "class": "personal.contact", "confidence": 80, "count": 1,
+         "detector": "email", "field": "messages/1/tool_calls/0/arguments"},
+    ],
+    "justified": True, "messages": 2, "network": "loopback", "purpose": "support",
+    "rules": ["house.bank-data", "base.unmeasured"], "team": "hr", "tools": 1,
+}
+
 ENTRIES = {
     "start": {
         "continues": {"origin": "candor/0123", "root": digest("closed"), "size": "18446744073709551615"},
@@ -98,10 +110,17 @@ ENTRIES = {
                 "approver": "00000000000000000000000000000001",
                 "caller": "00112233445566778899aabbccddeeff", "exchanges": [ident(4), ident(7)],
                 "reason": digest("reason"), "scope": "caller"},
+    "decision": {"api": "openai.chat", "caller": "00112233445566778899aabbccddeeff",
+                 "caller_known_by": "api_key", "exchange": ident(4), "model": "smollm2-135m",
+                 "phase": "request", "policy": POLICY, "stream": True},
+    "policy": {"detectors": digest("detectors"), "digest": digest("policy"),
+               "previous": digest("the policy before"), "rules": 12},
     "admin": {"act": ident(8), "actor": "ffeeddccbbaa99887766554433221100", "object": "key-1",
               "reason": digest("reason"), "result": "done", "verb": "key.create"},
 }
 # A second answer for a type: with what the first leaves out.
+ENTRIES["decision.answer"] = ENTRIES["decision"] | {"intent_index": "6", "phase": "answer"}
+ENTRIES["intent.policy"] = ENTRIES["intent"] | {"policy": POLICY}
 ENTRIES["load.upstream"] = ENTRIES["load"] | {"cache": "not_assured", "engine_build": "upstream"}
 
 lines = []

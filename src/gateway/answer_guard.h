@@ -1,0 +1,64 @@
+// Reads every text of an answer as it streams, asks the policy about what is found, and hands on
+// what may go out (P4, C5, C6, L5). One for each answer; not thread-safe.
+//
+// The texts of a choice (content, reasoning, refusal, the arguments of each call) are read apart.
+// When the answer turns from one to another, the first is read as if it ended there; if it goes on
+// later, what was released of it is context.
+// Tokens with their probabilities and alternatives go out with the text that they stand for, and
+// not at all where any of it was replaced.
+// A rule that denies ends the whole answer: the explanation follows what was released, as content,
+// and every choice that is not finished is finished as filtered.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dialect/exchange.h"
+#include "dlp/stream_guard.h"
+#include "gateway/governance.h"
+#include "gateway/pipeline.h"
+
+namespace candor::gateway {
+
+class AnswerGuard {
+ public:
+  // json: the content is JSON, which a stand-in must not break.
+  AnswerGuard(Governance& governance, std::size_t choices, bool json);
+  AnswerGuard(AnswerGuard&&) = delete;
+  ~AnswerGuard();
+
+  // Replaces the events by what may go out now. False: a rule has ended the answer, and these are
+  // the last of it.
+  [[nodiscard]] bool pass(Events& events);
+  // The engine has ended: the rest.
+  [[nodiscard]] bool finish(Events& events);
+
+ private:
+  struct Field;
+  struct Choice;
+  struct Out;
+
+  [[nodiscard]] bool begin(Rulebook::Desk& desk);
+  [[nodiscard]] bool take(dialect::AnswerEvent& event, Out& out);
+  [[nodiscard]] bool text(Choice& choice, Field& field, std::string_view piece, Out& out);
+  [[nodiscard]] bool settle(Choice& choice, Field& field, Out& out);
+  [[nodiscard]] bool close(Choice& choice, Out& out);
+  [[nodiscard]] bool hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& parts, Out& out);
+  [[nodiscard]] bool turn_to(Choice& choice, Field& field, Out& out);
+  [[nodiscard]] std::optional<policy::Effect> judge(const dlp::Finding& finding, const Field& field,
+                                                    bool released, Rulebook::Desk& desk);
+  void end_all(std::uint32_t at, Out& out);
+  [[nodiscard]] Choice& choice(std::uint32_t index);
+
+  Governance& governance_;
+  bool json_;
+  bool began_ = false;
+  std::map<std::uint32_t, Choice> choices_;
+  std::size_t expected_;
+};
+
+}  // namespace candor::gateway

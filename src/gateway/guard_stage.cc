@@ -1,0 +1,35 @@
+// The stage that reads every text of an answer before it is released (P4, C5).
+#include "gateway/answer_guard.h"
+#include "gateway/internal/stages.h"
+#include "gateway/session.h"
+
+namespace candor::gateway {
+namespace {
+
+class GuardStage final : public Stage {
+ public:
+  std::string_view name() const noexcept override { return "guard"; }
+  std::uint8_t phases() const noexcept override { return static_cast<std::uint8_t>(Phase::kAnswer); }
+
+  Task<Verdict> on_answer(Session& s, Events& events) override {
+    if (!s.governance || s.cut || events.empty()) co_return Verdict::kContinue;
+    if (!s.guard) {
+      const bool json = s.forwarded.response_format.kind != dialect::ResponseFormat::Kind::kText;
+      s.guard = std::make_unique<AnswerGuard>(*s.governance, s.forwarded.answer_bound(), json);
+    }
+    s.cut = !s.guard->pass(events);
+    co_return events.empty() ? Verdict::kHold : Verdict::kReplace;
+  }
+
+  Task<Verdict> on_answer_end(Session& s, Events& events) override {
+    if (!s.guard || s.cut) co_return Verdict::kContinue;
+    s.cut = !s.guard->finish(events);
+    co_return Verdict::kReplace;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> make_guard_stage() { return std::make_unique<GuardStage>(); }
+
+}  // namespace candor::gateway
