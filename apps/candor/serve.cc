@@ -221,6 +221,7 @@ Result<void> Monitor::open_services() {
       .queues = {},
       .quotas = {},
       .halts = gateway::Halts(TRY(store_->state().list_halts())),
+      .os_groups = {},
       .oidc = std::move(oidc),
       .draining = false});
   gateway_.emplace(*services_, gateway::standard_pipeline());

@@ -16,6 +16,7 @@
 #include "gateway/halts.h"
 #include "gateway/metrics.h"
 #include "gateway/oidc_keys.h"
+#include "gateway/os_groups.h"
 #include "gateway/quotas.h"
 #include "gateway/refusals.h"
 #include "gateway/settings.h"
@@ -46,6 +47,7 @@ struct Services {
   std::map<std::string, std::shared_ptr<FairQueue>, std::less<>> queues;
   Quotas quotas;
   Halts halts;
+  OsGroups os_groups;
   std::shared_ptr<OidcKeys> oidc;  // null: no sign-in tokens are taken
   bool draining = false;
 };
