@@ -226,7 +226,8 @@ void add_key(CLI::App& app, Commands& c) {
   key->require_subcommand(1);
   CLI::App* create = verb(
       *key, "create", "A new API key, shown once",
-      "  candor key create ci --expires 90d --models smollm2\n  KEY=$(candor key create notebook)");
+      "  candor key create ci --expires 90d --models smollm2\n  KEY=$(candor key create notebook)\n"
+      "  candor key create helpdesk --owner ada --team support --purpose \"answering customers\"");
   create->add_option("name", c.key.name, "For people; never stands in an entry")->required();
   create->add_option("--expires", c.key.expires, "12h, 90d or 2027-01-31; default: never")
       ->type_name("WHEN");
@@ -234,6 +235,11 @@ void add_key(CLI::App& app, Commands& c) {
   create->add_option("--models", c.key.models, "Only these; default: all")
       ->delimiter(',')
       ->type_name("NAME,...");
+  create->add_option("--owner", c.key.owner, "Whose it is; budgets of users count by it")
+      ->type_name("NAME");
+  create->add_option("--team", c.key.team, "Who shares budgets and policy with it")
+      ->type_name("NAME");
+  create->add_option("--purpose", c.key.purpose, "What for; policy may ask")->type_name("TEXT");
   runs(create, c, [&c](const Context& x) { return run_key_create(x, c.key); });
   runs(verb(*key, "list", "Keys and their state", "  candor key list --json"), c, run_key_list);
   CLI::App* revoke =

@@ -234,6 +234,7 @@ Result<void> Monitor::open_services() {
       .quotas = {},
       .halts = gateway::Halts(TRY(store_->state().list_halts())),
       .rulebook = std::move(rulebook),
+      .os_groups = {},
       .oidc = std::move(oidc),
       .draining = false});
   gateway_.emplace(*services_, gateway::standard_pipeline());
@@ -415,8 +416,9 @@ ledger::PolicyChange Monitor::policy_change(const gateway::Rulebook& book,
 Result<void> Monitor::keep_policy(const gateway::Rulebook& book) const {
   FileSystem& files = real_file_system();
   TRY(files.make_folders(paths_.policies()));
-  return files.replace_file(paths_.policies() / (to_hex(book.policy().digest()) + ".json"),
-                            as_bytes(policy::canonical_form(book.policy().files())), 0600);
+  return write_file_atomically(files,
+                               paths_.policies() / (to_hex(book.policy().digest()) + ".json"),
+                               as_bytes(policy::canonical_form(book.policy().files())));
 }
 
 // On record before it is in force (C10).

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdio>
-#include <ctime>
 #include <span>
 
 #include <grp.h>
@@ -24,8 +22,6 @@ constexpr std::size_t kMaxReason = 4'096;
 constexpr std::int64_t kMaxEntries = 1'000;
 // What is not JSON goes out as it is, under this type.
 constexpr std::string_view kPlain = "text/plain; charset=utf-8";
-
-json::Value number(std::uint64_t value) { return json::Value(value); }
 
 // The value of a name in a query string; our own CLI writes it without escapes.
 std::string query_value(std::string_view query, std::string_view name) {
@@ -50,39 +46,6 @@ Result<Id128> exchange_id(std::string_view hex) {
   return id;
 }
 
-// "2027-01-31T12:00:00Z" (RFC 3339, UTC, whole seconds) to microseconds since the epoch.
-Result<std::int64_t> parse_time(std::string_view text) {
-  std::tm parts{};
-  char zone = 0;
-  int end = 0;
-  const std::string copy(text);
-  const int got =
-      std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%c%n", &parts.tm_year, &parts.tm_mon,
-                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &zone, &end);
-  if (got != 7 || zone != 'Z' || end != static_cast<int>(copy.size()) || parts.tm_year < 1970) {
-    return fail(Code::kInvalidArgument, "a time is written like 2027-01-31T00:00:00Z");
-  }
-  parts.tm_year -= 1900;
-  parts.tm_mon -= 1;
-  const std::tm given = parts;
-  const std::time_t seconds = ::timegm(&parts);
-  if (parts.tm_mday != given.tm_mday || parts.tm_hour != given.tm_hour) {
-    return fail(Code::kInvalidArgument, "there is no such day or hour");
-  }
-  return static_cast<std::int64_t>(seconds) * 1'000'000;
-}
-
-std::string optional_text(const json::Object& object, std::string_view key) {
-  const json::Value* value = json::find(object, key);
-  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
-}
-
-Transcript sealed_field(std::string path, std::string_view text) {
-  Transcript fields;
-  fields.push_back({std::move(path), Sensitive<std::string>(std::string(text))});
-  return fields;
-}
-
 // What every act's body may hold.
 Result<void> check_act(const json::Object& body) {
   if (const json::Value* reason = json::find(body, "reason");
@@ -100,6 +63,17 @@ Result<void> check_act(const json::Object& body) {
 }
 
 }  // namespace
+
+std::string optional_text(const json::Object& object, std::string_view key) {
+  const json::Value* value = json::find(object, key);
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
+
+Transcript sealed_field(std::string path, std::string_view text) {
+  Transcript fields;
+  fields.push_back({std::move(path), Sensitive<std::string>(std::string(text))});
+  return fields;
+}
 
 struct Admin::Route {
   http::Method method;
@@ -288,87 +262,6 @@ Task<Result<json::Value>> Admin::unload(Request& request) {
   const auto done = co_await supervisor_->unload(model, std::chrono::milliseconds(30'000));
   if (!done) co_return std::unexpected(done.error());
   const std::uint64_t index = CO_TRY(co_await record(request, "model.unload", model));
-  json::Object out;
-  out["index"] = number(index);
-  co_return json::Value(std::move(out));
-}
-
-// ---- keys
-
-Task<Result<json::Value>> Admin::list_keys(Request& /*request*/) {
-  auto keys =
-      co_await off_thread(services_.workers, [&] { return store_.state().list_api_keys(); });
-  if (!keys) co_return std::unexpected(keys.error());
-  json::Array list;
-  for (const store::ApiKey& key : *keys) {
-    json::Object item;
-    item["id"] = key.id;
-    item["name"] = key.name;
-    item["prefix"] = key.prefix;
-    item["created"] = format_utc(key.created_us);
-    item["expires"] = key.expires_us ? json::Value(format_utc(*key.expires_us)) : json::Value();
-    json::Array models;
-    for (const std::string& model : key.models) models.emplace_back(model);
-    item["models"] = std::move(models);
-    item["revoked"] = key.revoked;
-    list.emplace_back(std::move(item));
-  }
-  json::Object out;
-  out["keys"] = std::move(list);
-  co_return json::Value(std::move(out));
-}
-
-Task<Result<json::Value>> Admin::create_key(Request& request) {
-  const auto name = json::get_string(request.body, "name");
-  if (!name) co_return std::unexpected(name.error());
-  if (name->empty() || name->size() > 128 || !is_utf8(*name)) {
-    co_return fail(Code::kInvalidArgument, "a key's name is UTF-8 text of 1 to 128 bytes");
-  }
-  std::optional<std::int64_t> expires;
-  if (const json::Value* value = json::find(request.body, "expires"); value != nullptr) {
-    if (value->is_int64()) {
-      expires = value->as_int64();
-    } else if (value->is_string()) {
-      expires = CO_TRY(parse_time(value->as_string()));
-    } else if (!value->is_null()) {
-      co_return fail(Code::kInvalidArgument, "expires is a time like 2027-01-31T00:00:00Z");
-    }
-  }
-  std::vector<std::string> models;
-  if (json::find(request.body, "models") != nullptr) {
-    const auto list = json::get_array(request.body, "models");
-    if (!list) co_return std::unexpected(list.error());
-    for (const json::Value& model : **list) {
-      if (!model.is_string() || !services_.engines.has(std::string_view(model.as_string()))) {
-        co_return fail(Code::kInvalidArgument, "models lists names of configured models");
-      }
-      models.emplace_back(model.as_string());
-    }
-  }
-  // The entry first: a key that stands in no entry must not exist, one too many in the log may.
-  const std::uint64_t index =
-      CO_TRY(co_await record(request, "key.create", "", sealed_field("name", *name)));
-  auto created = co_await off_thread(
-      services_.workers, [&, key_name = std::string(*name), expires, models]() mutable {
-        return store_.state().create_api_key(key_name, expires, std::move(models),
-                                             services_.clock.wall_us(), services_.random);
-      });
-  if (!created) co_return std::unexpected(created.error());
-  json::Object out;
-  out["id"] = created->key.id;
-  out["key"] = created->secret.reveal();
-  out["index"] = number(index);
-  co_return json::Value(std::move(out));
-}
-
-Task<Result<json::Value>> Admin::revoke_key(Request& request) {
-  const auto id = json::get_string(request.body, "id");
-  if (!id) co_return std::unexpected(id.error());
-  const std::string key(*id);
-  const auto revoked =
-      co_await off_thread(services_.workers, [&] { return store_.state().revoke_api_key(key); });
-  if (!revoked) co_return std::unexpected(revoked.error());
-  const std::uint64_t index = CO_TRY(co_await record(request, "key.revoke", key));
   json::Object out;
   out["index"] = number(index);
   co_return json::Value(std::move(out));

@@ -273,7 +273,7 @@ TEST_F(GatewayTest, LongStreamsLeaveProgressMarks) {
 TEST_F(GatewayTest, KeysLimitModelsAndWrongOnesAreRefused) {
   answer_whole();
   const auto key =
-      state_->create_api_key("k", {}, {"other"}, system_clock().wall_us(), system_random());
+      state_->create_api_key("k", {}, {"other"}, {}, system_clock().wall_us(), system_random());
   ASSERT_OK(key);
   const Client limited(api());
   limited.post(kChat, kAsk, "Authorization: Bearer " + key->secret.reveal() + "\r\n");

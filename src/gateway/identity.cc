@@ -49,7 +49,7 @@ std::expected<Caller, Stranger> identify(const http::Request& request, const htt
 
   Caller caller;
   if (token.starts_with("cnd_")) {
-    const auto found = keys.find_api_key(token);
+    auto found = keys.find_api_key(token);
     if (!found) {
       if (found.error().code() != Code::kNotFound) {
         return stranger("The API key could not be checked now.");
@@ -62,7 +62,10 @@ std::expected<Caller, Stranger> identify(const http::Request& request, const htt
     }
     caller.name = "key:" + found->id;
     caller.known_by = "api_key";
-    caller.models = found->models;
+    caller.models = std::move(found->models);
+    caller.owner = std::move(found->facts.owner);
+    caller.team = std::move(found->facts.team);
+    caller.purpose = std::move(found->facts.purpose);
     return caller;
   }
   if (oidc != nullptr ? token.contains('.') : looks_like_jwt(token)) {
@@ -120,6 +123,10 @@ http::Task<std::expected<Caller, Stranger>> who_asks(Services& services, const S
   auto caller = ask();
   if (!caller && caller.error().newer_keys_may_help && co_await services.oidc->refresh()) {
     caller = ask();
+  }
+  if (caller && caller->by_os_user) {
+    caller->groups = co_await services.os_groups.of(call.peer().at_accept_user()->uid,
+                                                    services.clock, services.workers);
   }
   co_return caller;
 }

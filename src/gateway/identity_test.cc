@@ -30,8 +30,10 @@ class IdentityTest : public testing::Test {
     return identify(request, *peer_, settings_, *keys_, nullptr, kNow);
   }
   store::StateDb::NewApiKey make_key(std::optional<std::int64_t> expires = {},
-                                     std::vector<std::string> models = {}) {
-    auto made = keys_->create_api_key("a key", expires, std::move(models), kNow, system_random());
+                                     std::vector<std::string> models = {},
+                                     store::KeyFacts facts = {}) {
+    auto made = keys_->create_api_key("a key", expires, std::move(models), std::move(facts), kNow,
+                                      system_random());
     EXPECT_THAT(made, IsOk());
     return *std::move(made);
   }
@@ -99,6 +101,16 @@ TEST_F(IdentityTest, AKeysModelsComeWithTheCaller) {
   EXPECT_EQ(caller->models, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(caller->name, "key:" + key.key.id);
   EXPECT_FALSE(caller->by_os_user);
+}
+
+TEST_F(IdentityTest, C7_AKeysOwnerTeamAndPurposeComeWithTheCaller) {
+  const auto key = make_key({}, {}, {.owner = "ada", .team = "red", .purpose = "support"});
+  const auto caller = ask({{"authorization", "Bearer " + key.secret.reveal()}});
+  ASSERT_TRUE(caller);
+  EXPECT_EQ(caller->owner, "ada");
+  EXPECT_EQ(caller->team, "red");
+  EXPECT_EQ(caller->purpose, "support");
+  EXPECT_EQ(ask({})->team, "");
 }
 
 TEST_F(IdentityTest, S14_AForwarderIsToldToUseAKey) {

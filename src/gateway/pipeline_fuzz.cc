@@ -130,6 +130,7 @@ class Monitor {
                               .queues = {},
                               .quotas = {},
                               .halts = {},
+                              .os_groups = {},
                               .oidc = {},
                               .draining = false});
     gateway.emplace(*services, standard_pipeline());

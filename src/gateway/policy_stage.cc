@@ -134,10 +134,10 @@ class PolicyStage final : public Stage {
     const dialect::Exchange& asked = s.forwarded;
     facts.phase = "request";
     facts.caller = {.name = s.caller.name,
-                    .team = {},
+                    .team = s.caller.team,
                     .groups = s.caller.groups,
                     .method = method_of(s.caller),
-                    .purpose = {}};
+                    .purpose = s.caller.purpose};
     facts.request.dialect = dialect::to_string(s.api);
     facts.request.stream = asked.stream;
     for (const dialect::Tool& tool : asked.tools) {

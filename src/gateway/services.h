@@ -16,6 +16,7 @@
 #include "gateway/halts.h"
 #include "gateway/metrics.h"
 #include "gateway/oidc_keys.h"
+#include "gateway/os_groups.h"
 #include "gateway/quotas.h"
 #include "gateway/refusals.h"
 #include "gateway/rulebook.h"
@@ -48,6 +49,7 @@ struct Services {
   Quotas quotas;
   Halts halts;
   std::shared_ptr<const Rulebook> rulebook;  // null: no policy is in force
+  OsGroups os_groups;
   std::shared_ptr<OidcKeys> oidc;  // null: no sign-in tokens are taken
   bool draining = false;
 };

@@ -1,6 +1,7 @@
 #include "store/state_db.h"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <unordered_map>
 
@@ -21,6 +22,13 @@ CREATE TABLE IF NOT EXISTS halt(
   scope TEXT NOT NULL, object TEXT NOT NULL, reason TEXT NOT NULL, since_us INTEGER NOT NULL,
   PRIMARY KEY(scope, object));
 )";
+// What later versions added, one step for each; run once, in a transaction with the number.
+constexpr std::array<std::string_view, 1> kStateSteps{
+    R"(
+ALTER TABLE api_key ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE api_key ADD COLUMN team TEXT NOT NULL DEFAULT '';
+ALTER TABLE api_key ADD COLUMN purpose TEXT NOT NULL DEFAULT '';
+)"};
 // Rebuilt from the log when lost, so a commit need not wait for the disk.
 constexpr std::string_view kIndexSchema = R"(
 PRAGMA synchronous=NORMAL;
@@ -36,7 +44,7 @@ CREATE TABLE IF NOT EXISTS meta(one INTEGER PRIMARY KEY CHECK (one = 1), size IN
 constexpr std::string_view kColumns =
     "id, subject, intent, end, end_kind, released, key_slot, request_pack, request_offset, "
     "answer_pack, answer_offset, erased";
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kFirstVersion = 1;
 
 std::int64_t to_sql(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 
@@ -83,24 +91,32 @@ Result<std::vector<std::string>> parse_models(std::string_view text) {
 }
 
 Result<void> prepare_database(sqlite::Database& db, std::string_view schema,
-                              std::string_view name) {
-  const std::int64_t version = TRY(db.user_version());
-  if (version != 0 && version != kVersion) {
+                              std::span<const std::string_view> steps, std::string_view name) {
+  const std::int64_t newest = kFirstVersion + static_cast<std::int64_t>(steps.size());
+  std::int64_t version = TRY(db.user_version());
+  if (version < 0 || version > newest) {
     return fail(Code::kFailedPrecondition,
                 std::string(name) + " is of another version of candor; use that one");
   }
   TRY(db.execute(schema));
-  return db.set_user_version(kVersion);
+  version = std::max(version, kFirstVersion);
+  if (version == newest) return db.set_user_version(version);
+  auto transaction = TRY(sqlite::Transaction::begin(db));
+  for (; version < newest; ++version) {
+    TRY(db.execute(steps[static_cast<std::size_t>(version - kFirstVersion)]));
+  }
+  TRY(db.set_user_version(newest));
+  return transaction.commit();
 }
 
 Result<sqlite::Database> open_state(const Path& path) {
   sqlite::Database db = TRY(sqlite::Database::open(path));
-  TRY(prepare_database(db, kStateSchema, "state.db"));
+  TRY(prepare_database(db, kStateSchema, kStateSteps, "state.db"));
   return db;
 }
 Result<sqlite::Database> open_index(const Path& path) {
   sqlite::Database db = TRY(sqlite::Database::open(path));
-  TRY(prepare_database(db, kIndexSchema, "index.db"));
+  TRY(prepare_database(db, kIndexSchema, {}, "index.db"));
   return db;
 }
 
@@ -115,7 +131,8 @@ struct StateDb::State {
 
   Result<void> load_keys() {
     auto find = TRY(state.prepare(
-        "SELECT id, hash, name, prefix, created_us, expires_us, models, revoked FROM api_key"));
+        "SELECT id, hash, name, prefix, created_us, expires_us, models, revoked, owner, team, "
+        "purpose FROM api_key"));
     keys.clear();
     while (TRY(find.step())) {
       StoredKey stored;
@@ -129,6 +146,9 @@ struct StateDb::State {
       if (!find.is_null(5)) stored.key.expires_us = find.integer(5);
       stored.key.models = TRY(parse_models(find.text(6)));
       stored.key.revoked = find.integer(7) != 0;
+      stored.key.facts = {.owner = std::string(find.text(8)),
+                          .team = std::string(find.text(9)),
+                          .purpose = std::string(find.text(10))};
       keys.push_back(std::move(stored));
     }
     return {};
@@ -168,7 +188,7 @@ Result<std::unique_ptr<StateDb>> StateDb::in_memory() {
 
 Result<StateDb::NewApiKey> StateDb::create_api_key(std::string_view name,
                                                    std::optional<std::int64_t> expires_us,
-                                                   std::vector<std::string> models,
+                                                   std::vector<std::string> models, KeyFacts facts,
                                                    std::int64_t now_us, Random& random) {
   Sensitive<Digest> secret;
   random.fill(secret.reveal());
@@ -182,16 +202,20 @@ Result<StateDb::NewApiKey> StateDb::create_api_key(std::string_view name,
               .created_us = now_us,
               .expires_us = expires_us,
               .models = std::move(models),
-              .revoked = false};
+              .revoked = false,
+              .facts = std::move(facts)};
   const Digest hash = crypto::sha256(as_bytes(made.secret.reveal()));
   const std::lock_guard lock(state_->state_mutex);
   auto insert = TRY(state_->state.prepare(
-      "INSERT INTO api_key(id, hash, name, prefix, created_us, expires_us, models, revoked) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)"));
+      "INSERT INTO api_key(id, hash, name, prefix, created_us, expires_us, models, revoked, owner, "
+      "team, purpose) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10)"));
   TRY(insert.bind_all(std::string_view(made.key.id), ByteView(hash), name,
                       std::string_view(made.key.prefix), now_us));
   if (expires_us) TRY(insert.bind(6, *expires_us));
   TRY(insert.bind(7, std::string_view(models_text(made.key.models))));
+  TRY(insert.bind(8, std::string_view(made.key.facts.owner)));
+  TRY(insert.bind(9, std::string_view(made.key.facts.team)));
+  TRY(insert.bind(10, std::string_view(made.key.facts.purpose)));
   TRY(insert.run());
   state_->keys.push_back({.key = made.key, .hash = hash});
   return made;

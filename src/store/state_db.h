@@ -23,6 +23,14 @@
 
 namespace candor::store {
 
+// What the administrator says of a key (C7); people's names perhaps: never in an entry.
+struct KeyFacts {
+  std::string owner;    // whose it is; "" or as budgets name users
+  std::string team;     // "" or who shares a budget with it
+  std::string purpose;  // what policy may ask for
+  bool operator==(const KeyFacts&) const = default;
+};
+
 struct ApiKey {
   std::string id;      // 16 hex digits; the subject's name is "key:<id>"
   std::string name;    // given by the administrator; a person's name perhaps: never in an entry
@@ -31,6 +39,7 @@ struct ApiKey {
   std::optional<std::int64_t> expires_us;
   std::vector<std::string> models;  // allowed; empty: all
   bool revoked = false;
+  KeyFacts facts;
 };
 
 // What an operator has stopped until it is resumed (C13). The reason stands here in clear, since
@@ -79,7 +88,7 @@ class StateDb {
   };
   [[nodiscard]] Result<NewApiKey> create_api_key(std::string_view name,
                                                  std::optional<std::int64_t> expires_us,
-                                                 std::vector<std::string> models,
+                                                 std::vector<std::string> models, KeyFacts facts,
                                                  std::int64_t now_us, Random& random);
   [[nodiscard]] Result<std::vector<ApiKey>> list_api_keys();
   [[nodiscard]] Result<void> revoke_api_key(std::string_view id);

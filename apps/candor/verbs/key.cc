@@ -104,6 +104,9 @@ int run_key_create(const Context& context, const KeyOptions& options) {
     for (const std::string& model : options.models) models.emplace_back(model);
     body["models"] = std::move(models);
   }
+  if (!options.owner.empty()) body["owner"] = options.owner;
+  if (!options.team.empty()) body["team"] = options.team;
+  if (!options.purpose.empty()) body["purpose"] = options.purpose;
   const auto reply = admin_call(context, "POST", "/v1/keys", body);
   if (!reply) return report(out, reply.error());
   if (out.json()) {
@@ -130,13 +133,20 @@ int run_key_list(const Context& context) {
     const json::Object& key = value.get_object();
     const std::string models = joined(array_of(key, "models"));
     const std::string expires = text_of(key, "expires");
+    const auto said = [&](std::string_view name) {
+      const std::string text = text_of(key, name);
+      return text.empty() ? std::string("-") : out.shown(text);
+    };
     rows.push_back({text_of(key, "id"), out.shown(text_of(key, "name")), text_of(key, "prefix"),
+                    said("owner"), said("team"), said("purpose"),
                     text_of(key, "created").substr(0, 10),
                     expires.empty() ? "never" : expires.substr(0, 10),
                     models.empty() ? "all" : out.shown(models),
                     text_of(key, "revoked") == "true" ? "revoked" : "active"});
   }
-  out.table({"ID", "NAME", "PREFIX", "CREATED", "EXPIRES", "MODELS", "STATE"}, rows);
+  out.table(
+      {"ID", "NAME", "PREFIX", "OWNER", "TEAM", "PURPOSE", "CREATED", "EXPIRES", "MODELS", "STATE"},
+      rows);
   return kExitDone;
 }
 

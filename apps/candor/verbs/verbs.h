@@ -57,6 +57,7 @@ struct EraseOptions {
 
 struct KeyOptions {
   std::string name, expires, id, reason, out, label;
+  std::string owner, team, purpose;
   std::vector<std::string> models;
   std::uint64_t overlap = 100'000;  // rotate
 };

@@ -119,6 +119,7 @@ class Harness : public testing::Test {
                                .queues = {},
                                .quotas = {},
                                .halts = {},
+                               .os_groups = {},
                                .oidc = {},
                                .draining = false});
     gateway_.emplace(*services_, standard_pipeline());
