@@ -7,26 +7,12 @@
 namespace candor::dlp {
 namespace {
 
-constexpr std::size_t kChunk = 65536, kChunkOverlap = 16384;  // characters, multiples of 4
-constexpr std::size_t kMinText = 6;  // printable bytes in a row that decoded text has somewhere
-constexpr std::size_t kMaxGap = 16;  // bytes of white space between groups
-
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+// Characters, multiples of 4. What overlaps holds the longest span with its context.
+constexpr std::size_t kChunk = kJudged, kChunkOverlap = 32768;
 
 std::size_t skip_spaces(std::string_view text, std::size_t at) {
-  while (at < text.size() && is_space(text[at])) ++at;
+  while (at < text.size() && is_encoding_space(text[at])) ++at;
   return at;
-}
-
-bool is_printable(char c) { return (c >= 0x20 && c < 0x7F) || c == '\n' || c == '\t' || c == '\r'; }
-
-bool holds_text(std::string_view decoded) {
-  std::size_t run = 0;
-  for (const char c : decoded) {
-    run = is_printable(c) ? run + 1 : 0;
-    if (run >= kMinText) return true;
-  }
-  return false;
 }
 
 // Nine bytes of ten are printable or belong to a letter outside ASCII.
@@ -50,24 +36,10 @@ bool encoded_again(std::string_view decoded) {
   return false;
 }
 
-// A word of the alphabet that prose does not have.
-bool looks_encoded(std::string_view group) {
-  if (group.size() >= kMinEncoded) return true;
-  if (group.size() < 2) return false;
-  const auto kind = [](char c) {
-    return c >= 'a' && c <= 'z' ? 1 : c >= 'A' && c <= 'Z' ? 2 : c >= '0' && c <= '9' ? 3 : 4;
-  };
-  for (std::size_t i = 1; i < group.size(); ++i) {
-    const int before = kind(group[i - 1]);
-    const int here = kind(group[i]);
-    if ((before == 1 && here == 2) || (here == 3) != (before == 3)) return true;
-  }
-  return group.size() <= 12 && group.size() % 4 == 0;
-}
-
 class Opener {
  public:
-  Opener(std::string_view text, Opened& out) : text_(text), out_(out) {}
+  Opener(std::string_view text, Ending ending, Opened& out)
+      : text_(text), open_(ending == Ending::kMayGoOn), out_(out) {}
 
   void base64() {
     for (std::size_t at = 0; at < text_.size();) {
@@ -75,7 +47,9 @@ class Opener {
         ++at;
         continue;
       }
-      at = base64_chain(at);
+      bool open = false;
+      at = chain(at, base64_value, looks_encoded, open);
+      open_chain(open, 4, decode_base64);
     }
   }
 
@@ -85,13 +59,16 @@ class Opener {
         ++at;
         continue;
       }
-      at = hex_chain(at);
+      bool open = false;
+      at = chain(at, hex_value, looks_hex, open);
+      open_chain(open, 2, decode_hex);
     }
   }
 
   void escapes(Layer layer) {
-    const char mark = layer == Layer::kPercent ? '%' : layer == Layer::kHtml ? '&' : '\\';
+    const char mark = escape_mark(layer);
     std::size_t at = 0;
+    std::size_t seen = 0;  // up to here a region has been made for what may follow
     while ((at = next_escape(layer, mark, at)) != std::string_view::npos) {
       const std::size_t first = at;
       std::size_t last = at;
@@ -101,9 +78,10 @@ class Opener {
              next - last <= kMarginBefore + kMarginAfter) {
         last = next;
       }
-      unescape(layer, first, last, line_end);
+      seen = unescape(layer, first, last, line_end);
       at = last + 1;
     }
+    if (open_ && seen < text_.size()) open_escape(layer, mark);
   }
 
  private:
@@ -112,13 +90,22 @@ class Opener {
     return at;
   }
 
-  // The chain of groups from `at` on; answers where to go on.
-  std::size_t base64_chain(std::size_t at) {
+  // The chain of groups from `at` on, into places_; answers where to go on.
+  std::size_t chain(std::size_t at, int (*value)(char), bool (*looks)(std::string_view),
+                    bool& open) {
+    const bool hex = value == hex_value;
     places_.clear();
     std::size_t end = at;
     for (std::size_t begin = at;;) {
-      const std::size_t stop = group_end(begin, base64_value);
-      if (stop == begin || !looks_encoded(text_.substr(begin, stop - begin))) {
+      const std::size_t stop = group_end(begin, value);
+      const std::string_view group = text_.substr(begin, stop - begin);
+      if (open_ && stop == text_.size() && group.size() < kMinEncoded) {
+        // It may still grow into a group of the chain, or one that is none.
+        open = true;
+        if (places_.empty()) out_.undecided.push_back(begin);
+        break;
+      }
+      if (!looks(group)) {
         if (places_.empty()) return stop;
         break;
       }
@@ -126,74 +113,54 @@ class Opener {
         places_.push_back(static_cast<std::uint32_t>(i));
       }
       end = stop;
-      if (end < text_.size() && text_[end] == '=') break;
-      begin = skip_spaces(text_, end);
-      if (begin == end || begin - end > kMaxGap) break;
-    }
-    if (places_.size() >= kMinEncoded) open_base64();
-    return end;
-  }
-
-  void open_base64() {
-    bool text = false;
-    for (std::size_t chunk = 0; chunk < places_.size(); chunk += kChunk - kChunkOverlap) {
-      const auto places =
-          std::span(places_).subspan(chunk, std::min(kChunk, places_.size() - chunk));
-      for (std::size_t shift = 0; shift < 4 && shift + 4 <= places.size(); ++shift) {
-        Region region = decode_base64(text_, places.subspan(shift));
-        if (shift == 0 && chunk == 0) text = is_text(region.decoded);
-        if (!holds_text(region.decoded)) continue;
-        region.cut_begin = chunk > 0;
-        region.cut_end = chunk + kChunk < places_.size();
-        if (shift == 0 && encoded_again(region.decoded)) text = false;
-        out_.regions.push_back(std::move(region));
-      }
-      if (chunk + kChunk >= places_.size()) break;
-    }
-    if (!text && places_.size() >= kMinOpaque) {
-      out_.opaque.push_back({Layer::kBase64, places_.front(), places_.back() + std::size_t{1}});
-    }
-  }
-
-  std::size_t hex_chain(std::size_t at) {
-    places_.clear();
-    std::size_t end = at;
-    for (std::size_t begin = at;;) {
-      const std::size_t stop = group_end(begin, hex_value);
-      if (stop == begin || (stop - begin) % 2 != 0) {
-        if (places_.empty()) return stop;
+      if (end == text_.size()) {
+        open = open_;
         break;
       }
-      for (std::size_t i = begin; i < stop; ++i) {
-        places_.push_back(static_cast<std::uint32_t>(i));
-      }
-      end = stop;
-      if (end < text_.size() && text_[end] == ':') {
+      if (hex ? text_[end] == ':' : text_[end] == '=') {
+        if (!hex) break;
         begin = end + 1;
       } else {
         begin = skip_spaces(text_, end);
-        if (begin - end > kMaxGap) break;
+        if (begin == end || begin - end > kMaxGap) break;
       }
-      if (begin == end) break;
     }
-    if (places_.size() >= kMinEncoded) open_hex();
-    return end;
+    if (!open) return end;
+    // The last character may be half of a byte.
+    if (!places_.empty()) out_.undecided.push_back(places_.back());
+    return text_.size();
   }
 
-  void open_hex() {
+  void open_chain(bool open, std::size_t alignments,
+                  Region (*decode)(std::string_view, std::span<const std::uint32_t>)) {
+    if (places_.size() < (open ? 2 : kMinEncoded)) return;
     bool text = false;
-    for (std::size_t chunk = 0; chunk < places_.size(); chunk += kChunk - kChunkOverlap) {
+    for (std::size_t chunk = 0;; chunk += kChunk - kChunkOverlap) {
       const auto places =
           std::span(places_).subspan(chunk, std::min(kChunk, places_.size() - chunk));
-      Region region = decode_hex(text_, places);
-      if (chunk == 0) text = is_text(region.decoded) && !encoded_again(region.decoded);
-      region.cut_begin = chunk > 0;
-      region.cut_end = chunk + kChunk < places_.size();
-      if (holds_text(region.decoded)) out_.regions.push_back(std::move(region));
-      if (chunk + kChunk >= places_.size()) break;
+      const bool last = chunk + kChunk >= places_.size();
+      for (std::size_t shift = 0; shift < alignments && shift + 2 <= places.size(); ++shift) {
+        Region region = decode(text_, places.subspan(shift));
+        if (shift == 0 && chunk == 0) text = is_text(region.decoded);
+        region.open = open && last;
+        region.unsure = open && places_.size() < kMinEncoded;
+        region.cut_begin = chunk > 0;
+        region.cut_end = !last;
+        const std::size_t found = find_text(region.decoded, Ending::kEnds);
+        if (found == std::string_view::npos) {
+          if (!region.open) continue;
+          const std::size_t begun = find_text(region.decoded, Ending::kMayGoOn);
+          if (begun != std::string_view::npos) out_.undecided.push_back(region.from[begun]);
+          continue;
+        }
+        if (shift == 0 && encoded_again(region.decoded)) text = false;
+        out_.regions.push_back(std::move(region));
+      }
+      if (last) break;
     }
     if (!text && places_.size() >= kMinOpaque) {
-      out_.opaque.push_back({Layer::kHex, places_.front(), places_.back() + std::size_t{1}});
+      out_.opaque.push_back({alignments == 4 ? Layer::kBase64 : Layer::kHex, places_.front(),
+                             places_.back() + std::size_t{1}});
     }
   }
 
@@ -204,19 +171,46 @@ class Opener {
     return at;
   }
 
-  void unescape(Layer layer, std::size_t first, std::size_t last, std::size_t line_end) {
+  // Answers up to where more text may join the region.
+  std::size_t unescape(Layer layer, std::size_t first, std::size_t last, std::size_t line_end) {
     std::size_t begin = first - std::min(first, kMarginBefore);
     const std::size_t line = text_.substr(0, first).rfind('\n');
     const bool at_line = line != std::string_view::npos && line + 1 >= begin;
     if (at_line) begin = line + 1;
     const std::size_t end = std::min(line_end, last + kMarginAfter);
-    Region region = decode_escapes(text_, layer, begin, end);
+    const bool open = open_ && line_end == text_.size() &&
+                      text_.size() - last <= kMarginBefore + kMarginAfter + kLongestEscape;
+    Region region =
+        decode_escapes(text_, layer, begin, end, open ? Ending::kMayGoOn : Ending::kEnds);
     region.cut_begin = begin > 0 && !at_line;
     region.cut_end = end < line_end;
+    region.open = open;
+    if (region.end < end) out_.undecided.push_back(region.end);
+    out_.regions.push_back(std::move(region));
+    return open && end == text_.size() ? end : 0;
+  }
+
+  // A first escape may follow, and a region reach back from it; or half of it is there.
+  void open_escape(Layer layer, char mark) {
+    const std::size_t reach = kMarginBefore + kLongestEscape;
+    const std::size_t line = text_.rfind('\n');
+    std::size_t begin = text_.size() - std::min(text_.size(), reach);
+    if (line != std::string_view::npos && line >= begin) begin = line + 1;
+    // Only source strings have escapes that make no region and yet stand for something else.
+    const std::size_t from =
+        layer == Layer::kEscapes ? begin
+                                 : std::max(begin, text_.size() - std::min(text_.size(),
+                                                                           kLongestEscape - 1));
+    if (text_.find(mark, from) == std::string_view::npos) return;
+    Region region = decode_escapes(text_, layer, begin, text_.size(), Ending::kMayGoOn);
+    if (region.end < text_.size()) out_.undecided.push_back(region.end);
+    region.open = true;
+    region.unsure = true;
     out_.regions.push_back(std::move(region));
   }
 
   std::string_view text_;
+  bool open_;
   Opened& out_;
   std::vector<std::uint32_t> places_;
 };
@@ -235,10 +229,25 @@ std::string_view to_string(Layer layer) noexcept {
   return "plain";
 }
 
-void open_encodings(std::string_view text, const EncodingHints& hints, Opened& out) {
+std::size_t find_text(std::string_view decoded, Ending ending) {
+  std::size_t run = 0;
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    run = is_printable(decoded[i]) ? run + 1 : 0;
+    if (run >= kMinText) return i + 1 - kMinText;
+  }
+  return ending == Ending::kMayGoOn && run > 0 ? decoded.size() - run : std::string_view::npos;
+}
+
+bool begins_with_text(std::string_view decoded, std::size_t at) {
+  return find_text(decoded.substr(at, kMinText), Ending::kEnds) == 0;
+}
+
+void open_encodings(std::string_view text, const EncodingHints& hints, Opened& out,
+                    Ending ending) {
   out.regions.clear();
   out.opaque.clear();
-  Opener opener(text, out);
+  out.undecided.clear();
+  Opener opener(text, ending, out);
   opener.base64();
   opener.hex();
   if (hints.percent) opener.escapes(Layer::kPercent);

@@ -6,13 +6,15 @@
 //   small
 //            letters, digits among letters), up to 16 bytes of white space between them; 20
 //            characters in all
-//   hex      groups of an even number of digits, single spaces or colons or a line break with its
-//            indentation between them; 20 digits in all
+//   hex      groups of an even number of digits or of 20 and more, a colon or up to 16 bytes of
+//            white space between them; 20 digits in all
 //   others   from kMarginBefore bytes before the first escape to kMarginAfter behind the last one,
 //            where escapes lie no farther apart than that; cut at line breaks
 // Regions are decoded as far as they go; what they decode to is a candidate for findings, never an
-// error. Base64 is decoded at all four alignments, since what stands before it may be of the
-// alphabet too. Pure; linear; hostile input is expected.
+// error. Base64 is decoded at all four alignments and hex at both, since what stands before it may
+// be of the alphabet too; so what a region decodes to somewhere does not depend on where it began,
+// and a stream guard need not know. What is found under base64 and hex must begin with kMinText
+// printable bytes. Pure; linear; hostile input is expected.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +30,8 @@ enum class Layer : std::uint8_t { kPlain, kBase64, kHex, kPercent, kHtml, kEscap
 inline constexpr std::size_t kMinEncoded = 20;  // characters of base64 or hex that may hide text
 inline constexpr std::size_t kMinOpaque = 160;  // characters that are opaque if they are no text
 inline constexpr std::size_t kMarginBefore = 128, kMarginAfter = 320;
+inline constexpr std::size_t kMinText = 6;  // printable bytes that hidden text begins with
+inline constexpr std::size_t kLongestEscape = 12;  // a pair of \uXXXX
 
 struct Region {
   Layer layer = Layer::kPlain;
@@ -37,6 +41,9 @@ struct Region {
   std::vector<std::uint32_t> from, to;
   // The edge is not one of the text or of its encoding, so what touches it may be cut.
   bool cut_begin = false, cut_end = false;
+  // Of a text that may go on: more may follow the region; and it may turn out that there is none,
+  // so that what is found in it may still come to nothing.
+  bool open = false, unsure = false;
 };
 
 // Which bytes a text holds that can begin an escape; the scanner's first pass finds them anyway.
@@ -52,8 +59,18 @@ struct OpaqueRun {
 struct Opened {
   std::vector<Region> regions;    // at most 48 KiB of decoded text each; longer runs overlap
   std::vector<OpaqueRun> opaque;  // kMinOpaque or longer and no text, or encoded a second time
+  // Of a text that may go on: where something encoded may stand that is not in a region yet.
+  std::vector<std::size_t> undecided;
 };
 
-void open_encodings(std::string_view text, const EncodingHints& hints, Opened& out);
+enum class Ending : std::uint8_t { kEnds, kMayGoOn };
+
+void open_encodings(std::string_view text, const EncodingHints& hints, Opened& out,
+                    Ending ending = Ending::kEnds);
+// The place of the first of kMinText printable bytes in a row; with kMayGoOn also of fewer at the
+// end. npos: none.
+[[nodiscard]] std::size_t find_text(std::string_view decoded, Ending ending);
+// Whether what is found at `at` begins with text.
+[[nodiscard]] bool begins_with_text(std::string_view decoded, std::size_t at);
 
 }  // namespace candor::dlp

@@ -155,6 +155,7 @@ void FoldedText::add_piece(std::size_t original, std::size_t length) {
 
 void FoldedText::fold(std::string_view text) {
   size_ = text.size();
+  ends_in_dropped_ = text.size();
   view_ = text;
   pieces_.clear();
   hidden_.clear();
@@ -214,6 +215,7 @@ void FoldedText::fold(std::string_view text) {
     }
     at += taken;
   }
+  if (dropped > 0) ends_in_dropped_ = dropped_from;
   end_of_dropped(at);
   view_ = buffer_;
 }

@@ -40,6 +40,9 @@ class FoldedText {
     return hidden_;
   }
 
+  // Where the run of dropped characters begins that the text ends in; the text's size if in none.
+  [[nodiscard]] std::size_t ends_in_dropped() const noexcept { return ends_in_dropped_; }
+
  private:
   struct Piece {  // folded bytes from `folded` on stand for original bytes from `original` on
     std::size_t folded, original;
@@ -52,6 +55,7 @@ class FoldedText {
   std::vector<Piece> pieces_;
   std::vector<std::pair<std::size_t, std::size_t>> hidden_;
   std::size_t size_ = 0;  // of the original
+  std::size_t ends_in_dropped_ = 0;
 };
 
 // The same for words of packs.

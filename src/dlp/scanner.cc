@@ -1,11 +1,14 @@
 #include "dlp/scanner.h"
 
 #include <algorithm>
+#include <functional>
+#include <ranges>
 
 #include <fmt/format.h>
 
 #include "dlp/fold.h"
 #include "dlp/internal/compiled.h"
+#include "dlp/internal/outlook.h"
 #include "dlp/internal/pass.h"
 #include "dlp/internal/sweep.h"
 #include "dlp/sample_text.h"
@@ -15,18 +18,8 @@ namespace {
 
 constexpr std::size_t kSampleBytes = 128U << 10U;
 
-// Higher confidence, then severity, then length, then the earlier detector, then the plainer layer.
-bool wins(const std::vector<Detector>& detectors, const Finding& a, const Finding& b) {
-  const auto rank = [&](const Finding& f) {
-    return std::tuple(f.confidence, detectors[f.detector].severity, f.end - f.begin, ~f.detector,
-                      -static_cast<int>(f.layer));
-  };
-  return rank(a) > rank(b);
-}
-
 }  // namespace
 
-struct Scanner::State : Compiled {};
 
 struct Scanner::Scratch {
   Workspace workspace;
@@ -35,9 +28,21 @@ struct Scanner::Scratch {
   std::vector<LiteralHit> hits;
   std::vector<Match> matches;
   Opened opened;
-  std::vector<Finding> found;
+  std::string joined;
+  std::vector<Candidate> found;
   std::vector<char> lost;
   std::vector<std::uint64_t> looked;  // bytes examined, by detector; empty: not counted
+};
+
+struct Scanner::State : Compiled {
+  void run(std::string_view view, Scratch& scratch, Pending* pending) const;
+  // Fills scratch.found with all that is found in text, in order; context: folded text before it.
+  // pending: of context and the folded text together, where the text may go on.
+  void collect(std::string_view context, std::string_view text, Scratch& scratch,
+               int min_confidence, Pending* pending) const;
+  void collect_region(const Region& region, std::size_t context, Scratch& scratch,
+                      const std::function<void(const Match&, Span, Layer)>& add,
+                      Pending* pending) const;
 };
 
 void Scanner::ScratchDeleter::operator()(Scratch* scratch) const { delete scratch; }
@@ -48,6 +53,9 @@ Scanner& Scanner::operator=(Scanner&&) noexcept = default;
 Scanner::~Scanner() = default;
 
 const std::vector<Detector>& Scanner::detectors() const noexcept { return state_->detectors; }
+std::uint32_t Scanner::undecided() const noexcept { return state_->undecided; }
+std::optional<std::uint32_t> Scanner::opaque() const noexcept { return state_->opaque; }
+std::size_t Scanner::look_back() const noexcept { return state_->before; }
 
 Result<Scanner> Scanner::build(std::vector<Pack> packs) {
   auto state = std::make_unique<State>();
@@ -82,77 +90,135 @@ Scanner::ScratchPtr Scanner::make_scratch() const {
   return scratch;
 }
 
-void Scanner::scan(std::string_view text, Scratch& scratch, std::vector<Finding>& out,
-                   int min_confidence) const {
-  out.clear();
+void Scanner::State::run(std::string_view view, Scratch& scratch, Pending* pending) const {
+  sweep(view, scratch.swept);
+  scratch.hits.clear();
+  search.scan(view, scratch.workspace, scratch.hits);
+  scratch.matches.clear();
+  Pass(*this, view, scratch.workspace, scratch.looked, scratch.matches, pending)
+      .run(scratch.swept, scratch.hits);
+}
+
+void Scanner::State::collect(std::string_view context, std::string_view text, Scratch& scratch,
+                             int min_confidence, Pending* pending) const {
   scratch.found.clear();
   scratch.plain.fold(text);
-  const std::string_view folded = scratch.plain.text();
-  const auto add = [&](std::uint32_t detector, Span place, int confidence, Layer layer) {
-    if (confidence < min_confidence) return;
-    auto [begin, end] = scratch.plain.original(place.begin, place.end);
+  std::string_view view = scratch.plain.text();
+  if (!context.empty()) {
+    scratch.joined.assign(context).append(view);
+    view = scratch.joined;
+  }
+  const std::function add = [&](const Match& match, Span place, Layer layer) {
+    if (match.confidence < min_confidence || place.begin < context.size()) return;
+    auto [begin, end] =
+        scratch.plain.original(place.begin - context.size(), place.end - context.size());
     const auto inside = [&](std::size_t at) {
       return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80;
     };
     for (int i = 0; i < 3 && begin > 0 && inside(begin); ++i) --begin;
     for (int i = 0; i < 3 && inside(end); ++i) ++end;
-    scratch.found.push_back({detector, begin, end, confidence, layer});
-  };
-  const auto run = [&](std::string_view view) {
-    sweep(view, scratch.swept);
-    scratch.hits.clear();
-    state_->search.scan(view, scratch.workspace, scratch.hits);
-    scratch.matches.clear();
-    Pass(*state_, view, scratch.workspace, scratch.looked, scratch.matches)
-        .run(scratch.swept, scratch.hits);
+    const Finding finding{match.detector, begin, end, match.confidence, layer};
+    // More of a broken sequence may follow.
+    if (pending != nullptr && end == text.size() && !is_trigger(detectors, finding)) {
+      pending->add(place.begin);
+    }
+    scratch.found.push_back(
+        {finding, pending != nullptr && match.touched && is_trigger(detectors, finding)});
   };
 
-  run(folded);
-  for (const Match& match : scratch.matches) {
-    add(match.detector, match.place, match.confidence, Layer::kPlain);
-  }
-  if (state_->hidden) {
-    const Detector& detector = state_->detectors[*state_->hidden];
+  run(view, scratch, pending);
+  for (const Match& match : scratch.matches) add(match, match.place, Layer::kPlain);
+  if (hidden && detectors[*hidden].confidence >= min_confidence) {
     for (const auto& [begin, end] : scratch.plain.hidden()) {
-      if (detector.confidence < min_confidence) break;
-      scratch.found.push_back({*state_->hidden, begin, end, detector.confidence, Layer::kPlain});
+      const Finding finding{*hidden, begin, end, detectors[*hidden].confidence, Layer::kPlain};
+      scratch.found.push_back({finding, false});
     }
   }
 
-  open_encodings(folded, scratch.swept.hints, scratch.opened);
+  open_encodings(view, scratch.swept.hints, scratch.opened,
+                 pending != nullptr ? Ending::kMayGoOn : Ending::kEnds);
   for (const Region& region : scratch.opened.regions) {
-    scratch.inner.fold(region.decoded);
-    const std::string_view view = scratch.inner.text();
-    run(view);
-    for (const Match& match : scratch.matches) {
-      const Detector& detector = state_->detectors[match.detector];
-      if (region.cut_begin && match.place.begin < kContextBefore) continue;
-      if (region.cut_end &&
-          match.place.end + detector.max_context_after + kBoundaryBytes > view.size()) {
-        continue;
-      }
-      const auto [begin, end] = scratch.inner.original(match.place.begin, match.place.end);
-      add(match.detector, {region.from[begin], region.to[end - 1]}, match.confidence, region.layer);
+    collect_region(region, context.size(), scratch, add, pending);
+  }
+  if (pending != nullptr) {
+    for (const std::size_t place : scratch.opened.undecided) pending->add(place);
+  } else if (opaque && context.empty()) {
+    for (const OpaqueRun& run : scratch.opened.opaque) {
+      const Match match{*opaque, {run.begin, run.end}, detectors[*opaque].confidence, false};
+      add(match, match.place, run.layer);
     }
   }
-  if (state_->opaque) {
-    for (const OpaqueRun& opaque : scratch.opened.opaque) {
-      add(*state_->opaque, {opaque.begin, opaque.end},
-          state_->detectors[*state_->opaque].confidence, opaque.layer);
-    }
-  }
+  std::ranges::sort(scratch.found, {}, [](const Candidate& c) {
+    return std::tuple(c.finding.begin, c.finding.end, c.finding.detector, c.finding.layer);
+  });
+}
 
-  std::vector<Finding>& found = scratch.found;
-  std::ranges::sort(
-      found, {}, [](const Finding& f) { return std::tuple(f.begin, f.end, f.detector, f.layer); });
-  scratch.lost.assign(found.size(), 0);
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    for (std::size_t j = i + 1; j < found.size() && found[j].begin < found[i].end; ++j) {
-      scratch.lost[wins(state_->detectors, found[i], found[j]) ? j : i] = 1;
+void Scanner::State::collect_region(
+    const Region& region, std::size_t context, Scratch& scratch,
+    const std::function<void(const Match&, Span, Layer)>& add, Pending* pending) const {
+  const bool binary = region.layer == Layer::kBase64 || region.layer == Layer::kHex;
+  std::string_view decoded = region.decoded;
+  if (region.open) {
+    const std::size_t cut = cut_sequence(decoded);
+    if (cut > 0) pending->add(region.from[decoded.size() - cut]);
+    decoded.remove_suffix(cut);
+  }
+  scratch.inner.fold(decoded);
+  const std::string_view view = scratch.inner.text();
+  if (region.open && scratch.inner.ends_in_dropped() < decoded.size()) {
+    pending->add(region.from[scratch.inner.ends_in_dropped()]);
+  }
+  const auto from = [&](std::size_t at) {
+    return std::size_t{region.from[scratch.inner.original(at, at + 1).first]};
+  };
+  Pending inside;
+  if (region.open) {
+    const auto places = std::views::iota(std::size_t{0}, view.size());
+    inside.floor = *std::ranges::lower_bound(places, context, {}, from);
+  }
+  run(view, scratch, region.open ? &inside : nullptr);
+  if (region.open && inside.at < view.size()) pending->add(from(inside.at));
+  const std::size_t seen_before = binary ? before : kContextBefore;
+  for (const Match& match : scratch.matches) {
+    const auto [begin, end] = scratch.inner.original(match.place.begin, match.place.end);
+    const Span place{region.from[begin], region.to[end - 1]};
+    if (region.cut_begin && match.place.begin < seen_before) continue;
+    if (region.open && (region.unsure || match.touched ||
+                        (binary && begin + kMinText > decoded.size()))) {
+      pending->add(place.begin);
+    } else if (!(region.cut_end && match.touched) &&
+               (!binary || begins_with_text(decoded, begin))) {
+      add(match, place, region.layer);
     }
   }
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (scratch.lost[i] == 0) out.push_back(found[i]);
+}
+
+void Scanner::scan(std::string_view text, Scratch& scratch, std::vector<Finding>& out,
+                   int min_confidence) const {
+  out.clear();
+  state_->collect({}, text, scratch, min_confidence, nullptr);
+  give_way(state_->detectors, scratch.found, scratch.lost);
+  for (std::size_t i = 0; i < scratch.found.size(); ++i) {
+    if (scratch.lost[i] == 0) out.push_back(scratch.found[i].finding);
+  }
+}
+
+void Scanner::look(std::string_view context, std::string_view text, bool ended, Scratch& scratch,
+                   int min_confidence, Outlook& out) const {
+  Pending pending{.floor = context.size()};
+  state_->collect(context, text, scratch, min_confidence, ended ? nullptr : &pending);
+  out.candidates = scratch.found;
+  out.settled = text.size();
+  if (ended) return;
+  out.settled = scratch.plain.ends_in_dropped();
+  if (pending.at - context.size() < scratch.plain.text().size()) {
+    const std::size_t at = pending.at - context.size();
+    out.settled = std::min(out.settled, scratch.plain.original(at, at + 1).first);
+  }
+  for (int i = 0; i < 3 && out.settled > 0 && out.settled < text.size() &&
+                  (static_cast<unsigned char>(text[out.settled]) & 0xC0U) == 0x80;
+       ++i) {
+    --out.settled;
   }
 }
 

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct Finding {
 };
 
 inline constexpr int kDefaultMinConfidence = 50;
+struct Outlook;  // internal/outlook.h
 
 class Scanner {
  public:
@@ -55,6 +57,8 @@ class Scanner {
   ~Scanner();
 
   [[nodiscard]] const std::vector<Detector>& detectors() const noexcept;
+  // Names what a stream guard could not decide in bounds (text.undecided); no scan finds it.
+  [[nodiscard]] std::uint32_t undecided() const noexcept;
   [[nodiscard]] ScratchPtr make_scratch() const;  // used by one thread at a time
 
   // Replaces out by the findings in order of begin; none overlap. Texts up to 1 GiB. Hostile input
@@ -63,6 +67,15 @@ class Scanner {
   void scan(std::string_view text, Scratch& scratch, std::vector<Finding>& out,
             int min_confidence = kDefaultMinConfidence) const;
   [[nodiscard]] std::vector<Finding> scan(std::string_view text) const;  // for tests and tools
+
+  // For StreamGuard. What is found in text, before overlaps are decided, where `context` is folded
+  // text that stands before it and more may follow unless it ended; encodings that cannot be opened
+  // are left out. text must begin where an earlier look said that all before is settled, and must
+  // not end inside a UTF-8 sequence.
+  void look(std::string_view context, std::string_view text, bool ended, Scratch& scratch,
+            int min_confidence, Outlook& out) const;
+  [[nodiscard]] std::size_t look_back() const noexcept;  // bytes of context that a finding needs
+  [[nodiscard]] std::optional<std::uint32_t> opaque() const noexcept;
 
  private:
   struct State;

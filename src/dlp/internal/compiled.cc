@@ -46,7 +46,7 @@ bool spells(const Branch& branch, std::size_t index, std::string_view literal) {
 
 class Compiler {
  public:
-  explicit Compiler(Compiled& out) : out_(out) {}
+  explicit Compiler(Compiled& out) : out_(out) { ids_.insert("text.undecided"); }
 
   Result<void> add(Detector detector) {
     const auto index = static_cast<std::uint32_t>(out_.detectors.size());
@@ -62,25 +62,92 @@ class Compiler {
       if (place) return std::unexpected(about(detector, "", "another detector has this anchor"));
       place = index;
     }
+    if (detector.stream == StreamMode::kTrigger &&
+        (detector.boundary != Boundary::kNone || compiled.check != nullptr ||
+         detector.anchor != Anchor::kStart || !detector.near.empty() || !detector.raise.empty() ||
+         !detector.lower.empty())) {
+      return std::unexpected(about(detector, "",
+                                   "stream trigger takes anchor start and boundary none, and "
+                                   "neither validator nor context words"));
+    }
     out_.detectors.push_back(std::move(detector));
     out_.compiled.push_back(std::move(compiled));
     const Detector& added = out_.detectors.back();
+    if (added.anchor == Anchor::kInside) out_.inside_detectors.push_back(index);
     for (const std::string& pattern : added.patterns) TRY(add_pattern(index, pattern));
     for (const std::string& literal : added.literals) add_literal(index, literal);
     return {};
   }
 
   Result<void> finish() {
+    add_undecided();
     for (const auto& [literal, users] : literals_) {
       out_.literals.push_back(literal);
       out_.users.push_back(users);
     }
     out_.search = TRY(LiteralSearch::build(out_.literals));
+    for (std::size_t i = 0; i < out_.literals.size(); ++i) {
+      for (const LiteralUse& use : out_.users[i]) {
+        // What stands near follows its literal, so no literal that may come can hold it back.
+        if (out_.detectors[use.detector].anchor == Anchor::kNear) continue;
+        out_.starts.add(out_.literals[i], use.detector);
+      }
+    }
+    look_back();
     out_.digits.finish();
     return {};
   }
 
  private:
+  // Finds nothing in a scan; it names what StreamGuard could not hold any longer.
+  void add_undecided() {
+    Detector detector;
+    detector.id = "text.undecided";
+    detector.name = "text too long to be decided in a stream";
+    detector.class_name = "obfuscation";
+    detector.severity = Severity::kHigh;
+    detector.confidence = 100;
+    detector.origin = "built in";
+    out_.undecided = static_cast<std::uint32_t>(out_.detectors.size());
+    out_.detectors.push_back(std::move(detector));
+    out_.compiled.emplace_back();
+  }
+
+  void look_back() {
+    std::size_t lead = 0;
+    std::size_t spans = 0;
+    for (const CompiledBranch& branch : out_.branches) {
+      std::size_t before_mark = 0;
+      for (std::size_t i = 0; branch.branch.marked && i < branch.branch.mark_first; ++i) {
+        before_mark += branch.branch.elements[i].max;
+      }
+      lead = std::max(lead, before_mark);
+    }
+    for (std::size_t i = 0; i < out_.detectors.size(); ++i) {
+      if (!out_.compiled[i].regexes.empty()) {
+        spans = std::max<std::size_t>(spans, out_.detectors[i].max_span);
+      }
+    }
+    out_.before = kContextBefore + 2 + kNearBytes + out_.starts.longest() + 64 + lead + spans;
+  }
+
+  void add_head(std::uint32_t index, const CompiledBranch& branch) {
+    CompiledDetector& compiled = out_.compiled[index];
+    compiled.head_set.add(branch.prefix);
+    compiled.head_max = std::max(compiled.head_max, branch.prefix_max);
+    if (branch.inside == 0) return;
+    Head head;
+    head.branch.elements.assign(
+        branch.branch.elements.begin(),
+        branch.branch.elements.begin() + static_cast<std::ptrdiff_t>(branch.inside));
+    head.first = first_of(head.branch);
+    head.marked = branch.branch.marked;
+    const bool known = std::ranges::any_of(compiled.heads, [&](const Head& other) {
+      return other.branch.elements == head.branch.elements && other.marked == head.marked;
+    });
+    if (!known) compiled.heads.push_back(std::move(head));
+  }
+
   Result<void> add_pattern(std::uint32_t index, const std::string& pattern) {
     const Detector& detector = out_.detectors[index];
     auto branches = parse_pattern(pattern, detector.ignore_case, detector.max_span);
@@ -113,7 +180,11 @@ class Compiler {
         }
         compiled.lead = *lead;
         out_.digits.add(number, compiled, detector.boundary);
+        out_.digit_branches.push_back(number);
+        if (lead->offset > 0) out_.lead_branches.push_back(number);
+        out_.longest_offset = std::max(out_.longest_offset, lead->offset);
       }
+      if (detector.anchor == Anchor::kInside) add_head(index, compiled);
       out_.compiled[index].branches.push_back(number);
       out_.branches.push_back(std::move(compiled));
     }

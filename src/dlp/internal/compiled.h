@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "dlp/detector.h"
+#include "dlp/internal/literal_starts.h"
 #include "dlp/internal/pattern.h"
 #include "dlp/internal/vectorscan.h"
 #include "dlp/pack.h"
@@ -31,11 +32,21 @@ struct CompiledBranch {
   DigitLead lead;  // Anchor::kDigits
 };
 
+// What stands before the literal of Anchor::kInside, once for all branches that share it.
+struct Head {
+  Branch branch;
+  ByteSet first;
+  bool marked = false;
+};
+
 struct CompiledDetector {
   Validator check = nullptr;
   std::vector<std::string> near, raise, lower;  // in small letters
   std::vector<std::uint32_t> branches;
   std::vector<Regex> regexes;  // patterns that could not be unrolled
+  std::vector<Head> heads;     // Anchor::kInside; of at most head_max bytes of head_set
+  ByteSet head_set;
+  std::size_t head_max = 0;
 };
 
 // Branches by the length of a run of digits and the byte behind it.
@@ -71,6 +82,13 @@ struct Compiled {
   LiteralSearch search;
   DigitIndex digits;
   std::optional<std::uint32_t> hidden, opaque;  // detectors
+  std::uint32_t undecided = 0;                  // the detector of what a stream guard cannot decide
+  // For texts that may go on.
+  LiteralStarts starts;
+  std::vector<std::uint32_t> digit_branches, lead_branches;  // of Anchor::kDigits; with an offset
+  std::vector<std::uint32_t> inside_detectors;
+  std::size_t longest_offset = 0;
+  std::size_t before = 0;  // folded bytes before a finding beyond which nothing decides about it
 };
 
 [[nodiscard]] Result<void> compile(std::vector<Pack> packs, Compiled& out);

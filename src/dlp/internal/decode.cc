@@ -137,6 +137,25 @@ int hex_value(char c) {
   return -1;
 }
 
+// A word of the alphabet that prose does not have.
+bool looks_encoded(std::string_view group) {
+  if (group.size() >= kMinEncoded) return true;
+  if (group.size() < 2) return false;
+  const auto kind = [](char c) {
+    return c >= 'a' && c <= 'z' ? 1 : c >= 'A' && c <= 'Z' ? 2 : c >= '0' && c <= '9' ? 3 : 4;
+  };
+  for (std::size_t i = 1; i < group.size(); ++i) {
+    const int before = kind(group[i - 1]);
+    const int here = kind(group[i]);
+    if ((before == 1 && here == 2) || (here == 3) != (before == 3)) return true;
+  }
+  return group.size() <= 12 && group.size() % 4 == 0;
+}
+
+bool looks_hex(std::string_view group) {
+  return group.size() >= kMinEncoded || (!group.empty() && group.size() % 2 == 0);
+}
+
 bool utf8_like(std::string_view bytes) {
   std::size_t skipped = 0;
   while (!bytes.empty() && (static_cast<unsigned char>(bytes[0]) & 0xC0U) == 0x80 && skipped < 3) {
@@ -190,12 +209,22 @@ bool hides_a_byte(Layer layer, std::string_view rest) {
   return layer != Layer::kEscapes || !std::string_view("nrt").contains(rest[1]);
 }
 
-Region decode_escapes(std::string_view text, Layer layer, std::size_t begin, std::size_t end) {
+char escape_mark(Layer layer) {
+  return layer == Layer::kPercent ? '%' : layer == Layer::kHtml ? '&' : '\\';
+}
+
+Region decode_escapes(std::string_view text, Layer layer, std::size_t begin, std::size_t end,
+                      Ending ending) {
   Region region;
   region.layer = layer;
   region.begin = begin;
   region.end = end;
   for (std::size_t at = begin; at < end;) {
+    if (ending == Ending::kMayGoOn && text[at] == escape_mark(layer) &&
+        text.size() - at < kLongestEscape) {
+      region.end = at;
+      break;
+    }
     const Escape escape = escape_at(layer, text.substr(at));
     const std::size_t before = region.decoded.size();
     const std::size_t size = std::max<std::size_t>(escape.size, 1);

@@ -35,11 +35,13 @@ void Pass::run(const Swept& swept, const std::vector<LiteralHit>& hits) {
     const std::size_t begin = hit.end - compiled_.literals[hit.literal].text.size();
     for (const LiteralUse& use : compiled_.users[hit.literal]) literal(use, begin, hit.end);
   }
+  if (pending_ != nullptr) open_end(swept.digits);
 }
 
 void Pass::digit_runs(const std::vector<DigitRun>& runs) {
   for (const DigitRun& run : runs) {
     const std::size_t end = run.begin + run.length;
+    if (pending_ != nullptr && end == text_.size()) return;  // open_digits() looks at it
     const std::size_t next =
         end < text_.size() ? static_cast<unsigned char>(text_[end]) : DigitIndex::kEnd;
     for (const std::uint32_t index : compiled_.digits.at(run.length, next)) {
@@ -48,7 +50,9 @@ void Pass::digit_runs(const std::vector<DigitRun>& runs) {
           run.length > branch.lead.max_run) {
         continue;
       }
+      const std::size_t before = out_.size();
       (void)match_at(branch, run.begin - branch.lead.offset);
+      tried(branch.detector, run.begin - branch.lead.offset, before);
     }
   }
 }
@@ -57,11 +61,14 @@ void Pass::literal(const LiteralUse& use, std::size_t begin, std::size_t end) {
   const std::uint32_t detector = use.detector;
   const CompiledDetector& compiled = compiled_.compiled[detector];
   switch (compiled_.detectors[detector].anchor) {
-    case Anchor::kStart:
+    case Anchor::kStart: {
+      const std::size_t before = out_.size();
       for (const std::uint32_t index : use.branches) {
         if (match_at(compiled_.branches[index], begin)) break;
       }
+      tried(detector, begin, before);
       break;
+    }
     case Anchor::kInside:
       for (const std::uint32_t index : compiled.branches) inside(compiled_.branches[index], begin);
       break;
@@ -81,12 +88,18 @@ void Pass::inside(const CompiledBranch& branch, std::size_t literal) {
   BranchMatcher tail(text_, branch.tail, anything);
   const bool fits = tail.match(literal);
   count(branch.detector, tail.looked());
+  touched_ |= tail.touched();
+  tried(branch.detector, walk_back(branch.detector, literal), out_.size());
   if (!fits) return;
   std::size_t begin = literal;
   const std::size_t earliest = literal - std::min(literal, branch.prefix_max);
   while (begin > earliest && branch.prefix.has(text_[begin - 1])) --begin;
   for (; begin + branch.prefix_min <= literal; ++begin) {
-    if (branch.first.has(text_[begin]) && match_at(branch, begin)) return;
+    if (!branch.first.has(text_[begin])) continue;
+    const std::size_t before = out_.size();
+    const bool matched = match_at(branch, begin);
+    tried(branch.detector, begin, before);
+    if (matched) return;
   }
 }
 
@@ -96,10 +109,12 @@ void Pass::near(std::uint32_t detector, std::size_t literal_end) {
   const Boundary boundary = compiled_.detectors[detector].boundary;
   for (std::size_t at = literal_end; at < until; ++at) {
     if (!starts_well(boundary, at)) continue;
+    const std::size_t before = out_.size();
     for (const std::uint32_t index : compiled_.compiled[detector].branches) {
       const CompiledBranch& branch = compiled_.branches[index];
       if (branch.first.has(text_[at]) && match_at(branch, at)) break;
     }
+    tried(detector, at, before);
   }
 }
 
@@ -113,6 +128,8 @@ void Pass::regexes(std::uint32_t detector, std::size_t begin, std::size_t end) {
     from = end;
     until = end + kNearBytes + described.max_span;
   }
+  touched_ |= until > text_.size();
+  tried(detector, from, out_.size());
   until = std::min(until, text_.size());
   count(detector, until - from);
   std::vector<Span> all;
@@ -129,7 +146,9 @@ void Pass::regexes(std::uint32_t detector, std::size_t begin, std::size_t end) {
     if (described.anchor == Anchor::kNear && span.begin >= end + kNearBytes) continue;
     if (described.anchor == Anchor::kInside && (span.begin > begin || span.end < end)) continue;
     if (span.begin < taken) continue;
+    const std::size_t before = out_.size();
     if (accept(detector, span)) taken = span.end;
+    tried(detector, span.begin, before);
   }
 }
 
@@ -142,7 +161,18 @@ bool Pass::match_at(const CompiledBranch& branch, std::size_t at) {
   BranchMatcher matcher(text_, branch.branch, accepts);
   const bool matched = matcher.match(at);
   count(branch.detector, matcher.looked());
+  touched_ |= matcher.touched();
   return matched;
+}
+
+void Pass::tried(std::uint32_t detector, std::size_t begin, std::size_t matches_before) {
+  if (!touched_) return;
+  touched_ = false;
+  for (std::size_t i = matches_before; i < out_.size(); ++i) out_[i].touched = true;
+  if (pending_ == nullptr) return;
+  // A trigger that has matched stands, however far it goes on.
+  const bool certain = compiled_.detectors[detector].stream == StreamMode::kTrigger;
+  if (!certain || out_.size() == matches_before) pending_->add(begin);
 }
 
 bool Pass::starts_well(Boundary boundary, std::size_t at) const {
@@ -161,10 +191,18 @@ bool Pass::starts_well(Boundary boundary, std::size_t at) const {
   return !is_word_byte(here) || !is_word_byte(before) || is_escape_letter(text_, at - 1);
 }
 
-bool Pass::ends_well(Boundary boundary, std::size_t at) const {
-  if (boundary == Boundary::kNone || at == 0 || at >= text_.size()) return true;
+bool Pass::ends_well(Boundary boundary, std::size_t at) {
+  if (boundary == Boundary::kNone || at == 0) return true;
+  if (at >= text_.size()) {
+    touched_ = true;
+    return true;
+  }
   const char last = text_[at - 1];
   const char behind = text_[at];
+  if (boundary != Boundary::kWord && at + 1 == text_.size() &&
+      std::string_view(".-:").contains(behind)) {
+    touched_ = true;
+  }
   if (boundary == Boundary::kNumber) {
     if (is_digit(behind) || is_letter(behind)) return false;
     return !(std::string_view(".-").contains(behind) && at + 1 < text_.size() &&
@@ -213,8 +251,10 @@ int Pass::confidence_of(std::uint32_t detector, Span place) {
 void Pass::open_window(const Detector& detector, Span place) {
   // One byte more on each side tells whether a word is whole.
   const std::size_t from = place.begin - std::min(place.begin, kContextBefore + 1);
-  const std::size_t until = std::min(text_.size(), place.end + detector.max_context_after +
-                                                       (detector.max_context_after > 0 ? 1U : 0U));
+  const std::size_t wanted =
+      place.end + detector.max_context_after + (detector.max_context_after > 0 ? 1U : 0U);
+  const std::size_t until = std::min(text_.size(), wanted);
+  touched_ |= wanted > text_.size();
   window_first_ = from > 0 || place.begin > kContextBefore ? 1 : 0;
   window_text_ = text_.substr(from, until - from);
   window_.assign(window_text_);

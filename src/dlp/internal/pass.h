@@ -16,13 +16,32 @@ struct Match {
   std::uint32_t detector = 0;
   Span place;  // in the folded text
   int confidence = 0;
+  bool touched = false;  // what follows the text could have changed it
+};
+
+// Of a text that may go on: the first place, not before `floor`, from which something may still be
+// found, or be found otherwise, when more has come. Starting there or later a candidate of this
+// text means nothing yet; what starts before is final. It may lie too far in front, never behind.
+struct Pending {
+  static constexpr std::size_t kNothing = ~std::size_t{0};
+  std::size_t floor = 0;
+  std::size_t at = kNothing;
+  void add(std::size_t place) {
+    if (place >= floor && place < at) at = place;
+  }
 };
 
 class Pass {
  public:
+  // pending: for a text that may go on; null where it ends.
   Pass(const Compiled& compiled, std::string_view text, const Workspace& workspace,
-       std::vector<std::uint64_t>& looked, std::vector<Match>& out)
-      : compiled_(compiled), text_(text), workspace_(workspace), looked_(looked), out_(out) {}
+       std::vector<std::uint64_t>& looked, std::vector<Match>& out, Pending* pending = nullptr)
+      : compiled_(compiled),
+        text_(text),
+        workspace_(workspace),
+        looked_(looked),
+        out_(out),
+        pending_(pending) {}
 
   void run(const Swept& swept, const std::vector<LiteralHit>& hits);
 
@@ -33,10 +52,19 @@ class Pass {
   void near(std::uint32_t detector, std::size_t literal_end);
   void regexes(std::uint32_t detector, std::size_t begin, std::size_t end);
   bool match_at(const CompiledBranch& branch, std::size_t at);
+  // After all that was tried for one candidate at `begin`.
+  void tried(std::uint32_t detector, std::size_t begin, std::size_t matches_before);
+  // What the end of a text that may go on can become (pass_open.cc).
+  void open_end(const std::vector<DigitRun>& runs);
+  void open_digits(const DigitRun& run);
+  void open_leads(std::size_t after);
+  void open_heads(std::uint32_t detector);
+  void open_literals();
+  [[nodiscard]] std::size_t walk_back(std::uint32_t detector, std::size_t literal) const;
   // A match counts: boundary, validator and context; adds it.
   bool accept(std::uint32_t detector, Span marked);
   [[nodiscard]] bool starts_well(Boundary boundary, std::size_t at) const;
-  [[nodiscard]] bool ends_well(Boundary boundary, std::size_t at) const;
+  [[nodiscard]] bool ends_well(Boundary boundary, std::size_t at);
   [[nodiscard]] int confidence_of(std::uint32_t detector, Span place);
   [[nodiscard]] bool has_word(const std::vector<std::string>& words) const;
   void open_window(const Detector& detector, Span place);
@@ -49,6 +77,8 @@ class Pass {
   const Workspace& workspace_;
   std::vector<std::uint64_t>& looked_;
   std::vector<Match>& out_;
+  Pending* pending_;
+  bool touched_ = false;  // since the last tried()
   // The context of the candidate at hand, in small letters, and as it stands in the text.
   std::string window_;
   std::string_view window_text_;

@@ -57,6 +57,7 @@ struct Element {
   ByteSet set;
   std::uint32_t min = 1, max = 1;
   bool certain = false;  // what may follow cannot begin with a byte of set: no backtracking
+  bool operator==(const Element&) const = default;
 };
 
 struct Branch {
@@ -77,7 +78,7 @@ struct Span {
                                                         std::uint32_t max_span);
 
 // Matches a branch at one place. accept(whole, marked) says whether a match counts; what it refuses
-// is tried again shorter. Adds the bytes looked at to *looked.
+// is tried again shorter. touched(): what follows the text could have changed something.
 template <typename Accept>
 class BranchMatcher {
  public:
@@ -90,6 +91,7 @@ class BranchMatcher {
     return from(0, at);
   }
   [[nodiscard]] std::size_t looked() const { return looked_; }
+  [[nodiscard]] bool touched() const { return touched_; }
 
  private:
   [[nodiscard]] bool from(std::size_t index, std::size_t at) {
@@ -104,6 +106,7 @@ class BranchMatcher {
     std::size_t count = 0;
     while (count < limit && element.set.has(text_[at + count])) ++count;
     looked_ += count + 1;
+    touched_ |= count == limit && limit < element.max;
     if (count < element.min) return false;
     const std::size_t mark_begin = mark_begin_;
     const std::size_t mark_end = mark_end_;
@@ -119,6 +122,7 @@ class BranchMatcher {
   const Branch& branch_;
   const Accept& accept_;
   std::size_t begin_ = 0, mark_begin_ = 0, mark_end_ = 0, looked_ = 0;
+  bool touched_ = false;
 };
 
 // The leading run of digits of a branch, for Anchor::kDigits; empty if it has no place of its own.

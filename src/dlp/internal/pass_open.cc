@@ -1,0 +1,91 @@
+// What the end of a text that may go on can still become: the candidates that have no anchor yet,
+// or half of one. Whatever has its anchor was tried by pass.cc, which notes where it met the end.
+#include "dlp/internal/pass.h"
+
+namespace candor::dlp {
+namespace {
+
+constexpr auto kNever = [](Span, Span) { return false; };
+
+}  // namespace
+
+void Pass::open_end(const std::vector<DigitRun>& runs) {
+  std::size_t after = 0;  // of the last digit
+  if (!runs.empty()) {
+    after = runs.back().begin + runs.back().length;
+    if (after == text_.size()) open_digits(runs.back());
+  }
+  open_leads(after);
+  for (const std::uint32_t detector : compiled_.inside_detectors) open_heads(detector);
+  open_literals();
+}
+
+// A run whose length nobody knows yet: all that are not too short for it.
+void Pass::open_digits(const DigitRun& run) {
+  for (const std::uint32_t index : compiled_.digit_branches) {
+    const CompiledBranch& branch = compiled_.branches[index];
+    if (run.begin < branch.lead.offset || run.length > branch.lead.max_run) continue;
+    const std::size_t begin = run.begin - branch.lead.offset;
+    const std::size_t before = out_.size();
+    touched_ |= match_at(branch, begin);
+    tried(branch.detector, begin, before);
+  }
+}
+
+// Where a run of digits may follow that has a fixed distance from the begin of its pattern.
+void Pass::open_leads(std::size_t after) {
+  const std::size_t reach = std::min(text_.size() - after, compiled_.longest_offset);
+  for (std::size_t at = text_.size() - reach; at < text_.size(); ++at) {
+    for (const std::uint32_t index : compiled_.lead_branches) {
+      const CompiledBranch& branch = compiled_.branches[index];
+      if (at + branch.lead.offset < text_.size() || !branch.first.has(text_[at])) continue;
+      if (match_at(branch, at)) touched_ = true;
+      if (!touched_) continue;
+      touched_ = false;
+      pending_->add(at);
+      return;  // what follows lies behind
+    }
+  }
+}
+
+// What may stand before a literal of Anchor::kInside that has not come.
+void Pass::open_heads(std::uint32_t detector) {
+  const CompiledDetector& compiled = compiled_.compiled[detector];
+  const Detector& described = compiled_.detectors[detector];
+  if (!compiled.regexes.empty()) {
+    pending_->add(text_.size() - std::min<std::size_t>(text_.size(), described.max_span));
+  }
+  if (compiled.heads.empty()) return;
+  for (std::size_t at = walk_back(detector, text_.size()); at < text_.size(); ++at) {
+    for (const Head& head : compiled.heads) {
+      if (!head.first.has(text_[at])) continue;
+      if (!head.marked && !starts_well(described.boundary, at)) continue;
+      BranchMatcher matcher(text_, head.branch, kNever);
+      (void)matcher.match(at);
+      if (!matcher.touched()) continue;
+      pending_->add(at);
+      return;
+    }
+  }
+}
+
+void Pass::open_literals() {
+  compiled_.starts.at_end(text_, [&](std::size_t begin, std::uint32_t detector) {
+    const Detector& described = compiled_.detectors[detector];
+    if (described.anchor == Anchor::kInside) {
+      pending_->add(walk_back(detector, begin));
+    } else {
+      pending_->add(begin);
+    }
+  });
+}
+
+std::size_t Pass::walk_back(std::uint32_t detector, std::size_t literal) const {
+  const CompiledDetector& compiled = compiled_.compiled[detector];
+  const std::size_t earliest = literal - std::min(literal, compiled.head_max);
+  std::size_t begin = literal;
+  while (begin > earliest && compiled.head_set.has(text_[begin - 1])) --begin;
+  return begin;
+}
+
+}  // namespace candor::dlp
