@@ -25,6 +25,15 @@ bool looks_like_jwt(std::string_view token) {
   return token.starts_with("eyJ") && std::count(token.begin(), token.end(), '.') == 2;
 }
 
+// Two of them may name two callers, and which one counts must not hang on their order (RFC 6750,
+// sections 2 and 3.1). The same key in both fields is one.
+bool has_two_credentials(const http::Headers& headers) {
+  if (headers.count("authorization") > 1 || headers.count("x-api-key") > 1) return true;
+  const std::string_view value = headers.find("authorization").value_or("");
+  const std::string_view api_key = headers.find("x-api-key").value_or("");
+  return !value.empty() && !api_key.empty() && http::bearer_token(value) != api_key;
+}
+
 bool contains(const std::vector<std::uint32_t>& list, std::uint32_t value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
@@ -34,6 +43,14 @@ bool contains(const std::vector<std::uint32_t>& list, std::uint32_t value) {
 std::expected<Caller, Stranger> identify(const http::Request& request, const http::Peer& peer,
                                          const Settings& settings, store::StateDb& keys,
                                          const OidcKeys* oidc, std::int64_t now_us) {
+  if (has_two_credentials(request.headers)) {
+    return std::unexpected(
+        Stranger{.error = dialect::make_error(
+                     dialect::ErrorKind::kInvalidRequest,
+                     "The request holds two credentials. Send one, either in Authorization or in "
+                     "x-api-key.",
+                     "", "two_credentials")});
+  }
   std::string_view token;
   if (const auto value = request.headers.find("authorization")) {
     const auto given = http::bearer_token(*value);
@@ -44,8 +61,7 @@ std::expected<Caller, Stranger> identify(const http::Request& request, const htt
     token = given.value_or("");
   }
   const std::string_view api_key = request.headers.find("x-api-key").value_or("");
-  // A key of ours counts wherever it stands.
-  if (api_key.starts_with("cnd_") || token.empty()) token = api_key;
+  if (token.empty()) token = api_key;
 
   Caller caller;
   if (token.starts_with("cnd_")) {

@@ -1,8 +1,9 @@
-// Who asks (A9, C7, S14). An API key of ours wherever one is given; a JWT, which is then the
-// identity provider's or nobody's; otherwise the holder of a verified client certificate (B6);
-// otherwise, and never over TLS, the operating-system user on the other end of a Unix socket or of
-// a loopback connection, if the configuration lets that user in. A bearer token that is neither
-// "cnd_..." nor a JWT counts as none on this machine (SDKs always send some key) and is noted.
+// Who asks (A9, C7, S14). Nobody who gives two credentials. An API key of ours in either field; a
+// JWT, which is then the identity provider's or nobody's; otherwise the holder of a verified client
+// certificate (B6); otherwise, and never over TLS, the operating-system user on the other end of a
+// Unix socket or of a loopback connection, if the configuration lets that user in. A bearer token
+// that is neither "cnd_..." nor a JWT counts as none on this machine (SDKs always send some key)
+// and is noted.
 #pragma once
 
 #include <expected>

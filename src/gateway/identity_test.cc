@@ -90,6 +90,31 @@ TEST_F(IdentityTest, S14_AnUnknownExpiredOrRevokedKeyIsRefusedEvenOnThisMachine)
   EXPECT_FALSE(ask({{"authorization", "Bearer " + good.secret.reveal()}}));
 }
 
+TEST_F(IdentityTest, B8_TwoCredentialsAreRefusedWhateverTheyAre) {
+  const std::string good = make_key().secret.reveal();
+  const std::string other = make_key().secret.reveal();
+  const std::string bearer = "Bearer " + good;
+  const std::vector<http::Headers> cases{
+      {{"authorization", bearer}, {"authorization", bearer}},
+      {{"authorization", bearer}, {"Authorization", "Bearer sk-something"}},
+      {{"authorization", "Bearer sk-something"}, {"authorization", bearer}},
+      {{"x-api-key", good}, {"X-Api-Key", good}},
+      {{"x-api-key", "sk-something"}, {"x-api-key", good}},
+      {{"authorization", bearer}, {"x-api-key", other}},
+      {{"authorization", bearer}, {"x-api-key", "sk-something"}},
+      {{"authorization", "Bearer sk-something"}, {"x-api-key", good}},
+      {{"authorization", "Basic YTpi"}, {"x-api-key", good}},
+      {{"authorization", good}, {"x-api-key", good}}};
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const auto caller = ask(cases[i]);
+    ASSERT_FALSE(caller) << i;
+    EXPECT_EQ(caller.error().error.status, 400) << i;
+    EXPECT_NE(caller.error().error.message.find("two credentials"), std::string::npos) << i;
+  }
+  EXPECT_EQ(ask({{"authorization", bearer}, {"x-api-key", good}})->known_by, "api_key");
+  EXPECT_TRUE(ask({{"authorization", bearer}, {"x-api-key", ""}}));
+}
+
 TEST_F(IdentityTest, S14_AJwtIsNotTakenForNone) {
   EXPECT_FALSE(ask({{"authorization", "Bearer eyJhbGciOiJub25lIn0.e30.c2ln"}}));
 }

@@ -2,8 +2,9 @@
 // Beast's; the bounds, the refusals and the resulting Request are ours. Hostile input is expected.
 //
 // The result does not depend on how the bytes were cut (request_reader_fuzz.cc). Refused: a target
-// that is not in origin form, a missing or repeated Host, both Content-Length and
-// Transfer-Encoding, a compressed body, an expectation other than 100-continue.
+// that is not in origin form, a missing or repeated Host, a length given twice or beside
+// Transfer-Encoding, a Transfer-Encoding that is not "chunked" to the letter, a folded field, a
+// compressed body, an expectation other than 100-continue.
 #pragma once
 
 #include <cstdint>

@@ -116,6 +116,56 @@ TEST(RequestReaderTest, SmugglingShapesAreRefused) {
   }
 }
 
+std::string chunked_post(std::string_view fields, std::string_view version = "1.1") {
+  return "POST / HTTP/" + std::string(version) + "\r\nHost: a\r\n" + std::string(fields) +
+         "\r\n2\r\n{}\r\n0\r\n\r\n";
+}
+
+TEST(RequestReaderTest, B8_ATransferEncodingThatIsNotChunkedToTheLetterIsRefused) {
+  for (const char* fields :
+       {"Transfer-Encoding: Chunked\r\n", "Transfer-Encoding: CHUNKED\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n", "Transfer-Encoding: identity, chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: ,chunked\r\n", "Transfer-Encoding: chunked,\r\n",
+        "Transfer-Encoding: chunked;q=1\r\n", "Transfer-Encoding: \"chunked\"\r\n",
+        "Transfer-Encoding: identity\r\n", "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding:\r\n",
+        "Transfer-Encoding: \x0b"
+        "chunked\r\n",
+        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"}) {
+    for (const std::size_t step : {std::size_t{1}, std::size_t{7}, std::string_view::npos}) {
+      const Read result = read(chunked_post(fields), step);
+      EXPECT_EQ(result.state, State::kRefused) << fields << step;
+      EXPECT_EQ(result.status, 400) << fields << step;
+    }
+  }
+  EXPECT_EQ(read(chunked_post("Transfer-Encoding: chunked\r\n", "1.0")).status, 400);
+  for (const char* fields : {"Transfer-Encoding: chunked\r\n", "transfer-encoding:chunked\r\n",
+                             "Transfer-Encoding: \t chunked \t\r\n"}) {  // OWS is none of it
+    EXPECT_EQ(read(chunked_post(fields)).state, State::kComplete) << fields;
+  }
+}
+
+TEST(RequestReaderTest, B8_AFieldThatGoesOnInTheNextLineIsRefusedHoweverItArrives) {
+  for (const char* fields :
+       {"Transfer-Encoding:\r\n chunked\r\n", "Transfer-Encoding:\r\n\tchunked\r\n",
+        "Transfer-Encoding: chunked\r\n \r\n", "X-A: a\r\n b\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nX-A: a\r\n b\r\n", "Content-Length:\r\n 2\r\n",
+        " X-A: a\r\nContent-Length: 2\r\n"}) {
+    for (const std::size_t step : {std::size_t{1}, std::size_t{7}, std::string_view::npos}) {
+      const Read result = read(chunked_post(fields), step);
+      EXPECT_EQ(result.state, State::kRefused) << fields << step;
+      EXPECT_EQ(result.status, 400) << fields << step;
+    }
+  }
+  // A body may begin with what would be a fold in the header.
+  EXPECT_EQ(read("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\r\n {").state,
+            State::kComplete);
+}
+
 TEST(RequestReaderTest, ExpectationsAreAskedForOnce) {
   RequestReader reader({});
   const std::string_view head =

@@ -68,6 +68,16 @@ def framed(*fields, body=b""):
     return BASE.encode() + "".join(f"{f}\r\n" for f in fields).encode() + b"\r\n" + body
 
 
+CHUNK = b"2\r\n{}\r\n0\r\n\r\n"  # a body that would do for "chunked"
+ENCODINGS = {"identity": ["identity"], "list of one twice": ["chunked, chunked"], "identity first": ["identity, chunked"],
+             "in capitals": ["CHUNKED"], "in one capital": ["Chunked"], "quoted": ['"chunked"'], "with a parameter": ["chunked;q=1"],
+             "behind a comma": [",chunked"], "before a comma": ["chunked,"], "empty": [""], "behind a vertical tab": ["\x0bchunked"],
+             "of two fields": ["identity", "chunked"], "of two fields, turned": ["chunked", "identity"], "unknown first": ["x", "chunked"]}
+BEARER, KEY = "Authorization: Bearer sk-a", "x-api-key: sk-a"
+CREDENTIALS = {"twice in Authorization": [BEARER, BEARER], "two in Authorization": [BEARER, "authorization: Bearer sk-b"],
+               "twice in x-api-key": [KEY, KEY], "two in x-api-key": [KEY, "X-Api-Key: sk-b"], "one in each field": [BEARER, "x-api-key: sk-b"],
+               "of two kinds": ["Authorization: Basic YTpi", KEY]}
+
 # name: bytes, the status lines that may come back (one reply unless said). None of them may reach a model.
 TABLE = {
     # --- framing and smuggling (RFC 9112, section 11)
@@ -86,6 +96,16 @@ TABLE = {
     "chunked twice": (framed("Transfer-Encoding: chunked", "Transfer-Encoding: chunked", body=b"0\r\n\r\n"), {400}),
     "chunked not last": (framed("Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n"), {400}),
     "gzip": (framed("Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"), {400}),
+    **{f"encoding {name}": (framed(*(f"Transfer-Encoding: {value}" for value in values), body=CHUNK + SMUGGLED), {400}) for name, values in ENCODINGS.items()},
+    "encoding folded": (framed("Transfer-Encoding:\r\n chunked", body=CHUNK + SMUGGLED), {400}),
+    "encoding before a fold": (framed("Transfer-Encoding: chunked\r\n ", body=CHUNK + SMUGGLED), {400}),
+    "chunks in HTTP/1.0": (framed("Transfer-Encoding: chunked", body=CHUNK + SMUGGLED).replace(b"HTTP/1.1", b"HTTP/1.0", 1), {400}),
+    "length folded": (framed("Content-Length:\r\n 2", body=b"{}" + SMUGGLED), {400}),
+    "length and identity": (framed("Content-Length: 2", "Transfer-Encoding: identity", body=b"{}" + SMUGGLED), {400}),
+    "lengths that differ in a list": (framed("Content-Length: 2, 46", body=b"{}" + SMUGGLED), {400}),
+    "any field folded": (GET + b"X-A: a\r\n b\r\n\r\n", {400}),
+    # --- two credentials (RFC 6750, section 2)
+    **{f"credentials {name}": (post(chat(), *fields), {400}) for name, fields in CREDENTIALS.items()},
     "space before the colon": (framed("Transfer-Encoding : chunked", "Content-Length: 0", body=b"0\r\n\r\n"), {400}),
     "folded field": (framed("Transfer-Encoding:\r\n chunked", "Content-Length: 0", body=b"0\r\n\r\n"), {400}),
     "bare line feed in the head": (b"POST /v1/chat/completions HTTP/1.1\nHost: localhost\nContent-Length: 2\n\n{}", {400, 505}),
@@ -192,6 +212,22 @@ def test_B8_bad_requests_get_a_4xx_and_nothing_else(served, name):
         assert error["message"] and not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", error["message"])
     assert len(served.upstream.requests) == before
     assert served.complete(model="canned").status == 200  # and the next one is answered
+
+
+def test_B8_a_request_whose_end_is_in_doubt_ends_its_connection(served):
+    for name in (n for n in TABLE if n.startswith(("encoding", "length", "chunk", "two lengths"))):
+        answer = raw(served, TABLE[name][0])
+        assert answer.count(b"HTTP/1.1 ") == 1 and b"\r\nconnection: close\r\n" in answer, (name, answer)
+
+
+def test_B8_two_credentials_are_refused_in_words_and_one_in_both_fields_is_one(served):
+    key, other = (served.json("key", "create", name)["key"] for name in ("both", "other"))
+    for headers in ({"Authorization": f"Bearer {key}", "x-api-key": other}, {"Authorization": f"Bearer {key}", "x-api-key": "sk-a"},
+                    {"Authorization": "Bearer sk-a", "x-api-key": key}):
+        reply = served.complete(model="canned", headers=headers)
+        assert reply.status == 400 and "two credentials" in reply.json()["error"]["message"], reply.body
+        assert served.http("GET", "/v1/models", headers).status == 400
+    assert served.complete(model="canned", headers={"Authorization": f"Bearer {key}", "x-api-key": key}).status == 200
 
 
 def test_B8_the_table_is_long_enough():
