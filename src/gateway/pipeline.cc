@@ -30,6 +30,7 @@ Pipeline standard_pipeline() {
   std::vector<std::unique_ptr<Stage>> stages;
   stages.push_back(make_identity_stage());
   stages.push_back(make_admission_stage());
+  stages.push_back(make_budget_stage());
   stages.push_back(make_placement_stage());
   stages.push_back(make_intent_stage());
   stages.push_back(make_engine_stage());

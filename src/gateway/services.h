@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "gateway/acks.h"
+#include "gateway/budgets.h"
 #include "gateway/engines.h"
 #include "gateway/fair_queue.h"
 #include "gateway/halts.h"
@@ -48,6 +49,7 @@ struct Services {
   Quotas quotas;
   Halts halts;
   OsGroups os_groups;
+  Budgets budgets;
   std::shared_ptr<OidcKeys> oidc;  // null: no sign-in tokens are taken
   bool draining = false;
 };

@@ -63,6 +63,8 @@ class Session {
   std::string nonce;                 // admission; the client's, may be empty
   bool seed_by_caller = false;       // admission
   Halts::Running running;            // admission
+  std::optional<Payer> payer;        // budget
+  Budgets::Ticket budget;            // budget
   Placement place;                   // placement
   std::int64_t queued_us = 0;        // placement
 
@@ -71,6 +73,7 @@ class Session {
   std::optional<store::ExchangeRecord> record;  // intent
   std::shared_ptr<PendingAck> intent;           // intent; null: no intent was submitted
   std::int64_t intent_submitted_us = 0;
+  std::int64_t intent_mono_us = 0;  // intent: its entry's
 
   std::unique_ptr<engine::EngineStream> stream;  // engine
   std::optional<dialect::EngineReader> reader;   // engine
@@ -100,6 +103,10 @@ class Session {
   std::string_view result_ = "complete";  // literals
   std::string_view abort_reason_;
 };
+
+// Who pays for an exchange of this caller; policy may ask services.budgets.summary() of it.
+[[nodiscard]] Payer payer_of(const Caller& caller, const store::Subject& subject,
+                             std::string model);
 
 // The intent's acknowledgement, or nothing when the ledger did not take it (then refused).
 [[nodiscard]] Task<const store::Acknowledgement*> intent_durable(Session& session);
