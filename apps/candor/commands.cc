@@ -295,6 +295,18 @@ void add_stops(CLI::App& app, Commands& c) {
   runs(resume, c, [&c](const Context& x) { return run_resume(x, c.stop); });
 }
 
+void add_budget(CLI::App& app, Commands& c) {
+  CLI::App* budget = verb(app, "budget", "What is used and left of each budget",
+                          "  candor budget\n  candor budget --json\n  candor budget reconcile");
+  budget->require_subcommand(0, 1);
+  CLI::App* reconcile =
+      verb(*budget, "reconcile", "Count the log anew, and correct what is not as it says (exit 1)",
+           "  candor budget reconcile --reason \"after restoring a backup\"");
+  reconcile->add_option("--reason", c.budget.reason, "Sealed beside the entry")->type_name("TEXT");
+  reconcile->final_callback([&c] { c.budget.reconcile = true; });
+  runs(budget, c, [&c](const Context& x) { return run_budget(x, c.budget); });
+}
+
 void add_policy(CLI::App& app, Commands& c) {
   CLI::App* policy = verb(app, "policy", "Rules: check, test",
                           "  candor policy check packs/policies/eu.toml rules.toml\n"
@@ -414,6 +426,7 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
   add_record(*app, commands);
   add_key(*app, commands);
   add_stops(*app, commands);
+  add_budget(*app, commands);
   add_policy(*app, commands);
   add_scan(*app, commands);
   add_rest(*app, commands);

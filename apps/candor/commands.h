@@ -27,6 +27,7 @@ struct Commands {
   EraseOptions erase;
   KeyOptions key;
   StopOptions stop;
+  BudgetOptions budget;
   PolicyOptions policy;
   ScanOptions scan;
   std::string reason, shell;

@@ -24,6 +24,7 @@
 #include "base/terminal.h"
 #include "folder_grants.h"
 #include "gateway/admin.h"
+#include "gateway/budget_keeper.h"
 #include "gateway/gateway.h"
 #include "gateway/load_log.h"
 #include "gateway/workers.h"
@@ -90,6 +91,7 @@ class Monitor {
   [[nodiscard]] Task<void> watch_signals();
   void poisoned(Code code);
   [[nodiscard]] Task<void> tick();
+  [[nodiscard]] Task<void> keep_budgets();
   [[nodiscard]] Task<void> shut_down();
   void begin_stop(std::string_view reason);
 
@@ -235,8 +237,15 @@ Result<void> Monitor::open_services() {
       .halts = gateway::Halts(TRY(store_->state().list_halts())),
       .rulebook = std::move(rulebook),
       .os_groups = {},
+      .budgets = {},
       .oidc = std::move(oidc),
       .draining = false});
+  services_->budgets.set_budgets(services_->settings->budgets);
+  if (services_->budgets.limited()) {
+    TRY(gateway::load_budgets(services_->budgets, store_->state(), store_->ledger()));
+  } else if (const auto head = store_->ledger().head()) {
+    services_->budgets.restore({}, {}, head->size);  // a reload may bring the first budget
+  }
   gateway_.emplace(*services_, gateway::standard_pipeline());
   admin_.emplace(*gateway_, *store_, supervisor_.get(),
                  gateway::AdminOptions{.owner_uid = ::geteuid(),
@@ -379,6 +388,13 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
   }
   (void)engines_->set_upstreams(*std::move(next_upstreams));  // checked above
   services_->settings = std::make_shared<const gateway::Settings>(*std::move(settings));
+  services_->budgets.set_budgets(services_->settings->budgets);
+  if (services_->budgets.limited() && !services_->budgets.keeping.on) {
+    // They are in force; what was used before them is not known yet.
+    if (const auto begun = co_await gateway::begin_budgets(*services_); !begun) {
+      log_error("budgets.not_counted", {{"code", begun.error().code()}});
+    }
+  }
   apply_log(next);
   // What takes a restart stays as it is, and is shown as it is.
   config::Config in_force = config_;
@@ -388,6 +404,8 @@ Task<Result<gateway::ReloadReport>> Monitor::reload() {
   in_force.limits = next.limits;
   in_force.quota = next.quota;
   in_force.policy = next.policy;
+  in_force.budgets = next.budgets;
+  in_force.priorities = next.priorities;
   in_force.log = next.log;
   in_force.content.retention = next.content.retention;
   in_force.listen.hosts = next.listen.hosts;
@@ -518,6 +536,7 @@ Task<void> Monitor::tick() {
     const auto [ec] = co_await ticker_.async_wait(kAsTuple);
     if (ec) co_return;
     refusals_->flush(/*all=*/false);
+    co_await keep_budgets();
     if (tls_files_ && tls_files_->changed()) co_await renew_certificate();
     if (!signer_->alive()) poisoned(Code::kUnavailable);
     if (config_.content.retention && ++seconds % kRetentionEveryS == 0) {
@@ -529,6 +548,12 @@ Task<void> Monitor::tick() {
   }
 }
 
+// What could not be written is tried again in a second, and counted from the log at the next start.
+Task<void> Monitor::keep_budgets() {
+  const auto kept = co_await gateway::keep_budgets(*services_);
+  if (!kept) log_error("budgets.not_kept", {{"code", kept.error().code()}});
+}
+
 Task<void> Monitor::shut_down() {
   log_info("monitor.draining", {{"inflight", metrics_.inflight}});
   co_await server_->drain(config_.limits.drain_timeout);
@@ -536,6 +561,7 @@ Task<void> Monitor::shut_down() {
   co_await engines_->close_upstreams();
   if (services_->oidc) services_->oidc->close();
   refusals_->flush(/*all=*/true);
+  co_await keep_budgets();
   co_await admin_server_->drain(std::chrono::milliseconds(100));
   const auto closed =
       co_await gateway::off_thread(workers_, [this] { return store_->close(stop_reason_); });

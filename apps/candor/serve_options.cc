@@ -72,6 +72,23 @@ Result<gateway::Settings> gateway_settings(const config::Config& config) {
   settings.max_tokens = static_cast<std::uint32_t>(config.limits.max_tokens);
   settings.quota = {.exchanges_per_minute = config.quota.exchanges_per_minute,
                     .bytes_per_hour = config.quota.bytes_per_hour};
+  // The enumerators of both modules stand in the same order.
+  for (const config::Budget& budget : config.budgets) {
+    settings.budgets.push_back({.scope = static_cast<gateway::BudgetScope>(budget.kind),
+                                .name = budget.name,
+                                .window = static_cast<gateway::BudgetWindow>(budget.window),
+                                .limits = {.requests = budget.requests,
+                                           .tokens = budget.tokens,
+                                           .tokens_in = budget.tokens_in,
+                                           .tokens_out = budget.tokens_out,
+                                           .seconds = budget.seconds,
+                                           .streams = budget.streams}});
+  }
+  for (const config::Priority& priority : config.priorities) {
+    settings.priorities.push_back({.scope = static_cast<gateway::BudgetScope>(priority.kind),
+                                   .name = priority.name,
+                                   .turns = static_cast<gateway::TurnPriority>(priority.turns)});
+  }
   settings.max_waiting = static_cast<std::size_t>(config.limits.max_waiting);
   settings.request_timeout = config.limits.request_timeout;
   settings.first_token_timeout = config.engine.first_token_timeout;
@@ -278,6 +295,7 @@ std::string configuration_text(const config::Config& config) {
     for (const std::string& replica : model.upstream) out.append(replica).append(" ");
     out.append(model.upstream_model).append("\n");
   }
+  out.append(config::budgets_text(config)).append(config::priorities_text(config));
   return out;
 }
 

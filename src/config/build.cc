@@ -76,6 +76,8 @@ class Builder {
     sections(c);
     for (const auto& model : in_.models) add_model(c, model);
     std::ranges::sort(c.models, {}, &Model::name);
+    for (const auto& budget : in_.budgets) add_budget(c, budget);
+    for (const auto& priority : in_.priorities) add_priority(c, priority);
     for (std::size_t i = 0; i < keys().size(); ++i) {
       const Key& key = keys()[i];
       std::string text = value_text(key, in_.values[i].value);
@@ -338,7 +340,7 @@ class Builder {
     c.privacy.epoch = duration("privacy.epoch");
   }
 
-  void add_model(Config& c, const Collected::ModelSlots& from) {
+  void add_model(Config& c, const Collected::TableSlots& from) {
     const auto at = [&](std::string_view name) -> const Slot& {
       const auto table = model_keys();
       const auto key = std::ranges::find(table, name, &Key::name);
@@ -416,6 +418,84 @@ class Builder {
       wrong("model.flags: " + checked.error().message());
     }
     c.models.push_back(std::move(m));
+  }
+
+  static const Slot& at(const Collected::TableSlots& from, std::span<const Key> table,
+                        std::string_view name) {
+    const auto key = std::ranges::find(table, name, &Key::name);
+    CANDOR_CHECK(key != table.end());
+    return from.values[static_cast<std::size_t>(key - table.begin())];
+  }
+
+  // "team:red" into its two halves.
+  bool read_subject(const Collected::TableSlots& from, std::string_view text, SubjectKind& kind,
+                    std::string& name) {
+    constexpr std::array<std::pair<std::string_view, SubjectKind>, 4> kKinds{
+        {{"user:", SubjectKind::kUser},
+         {"team:", SubjectKind::kTeam},
+         {"key:", SubjectKind::kKey},
+         {"model:", SubjectKind::kModel}}};
+    for (const auto& [prefix, of] : kKinds) {
+      if (!text.starts_with(prefix) || text.size() == prefix.size()) continue;
+      kind = of;
+      name = text.substr(prefix.size());
+      return true;
+    }
+    in_.problems.push_back(fmt::format(
+        "{}: subject is written user:NAME, team:NAME, key:ID or model:NAME", from.where));
+    return false;
+  }
+
+  void add_budget(Config& c, const Collected::TableSlots& from) {
+    const auto number_at = [&](std::string_view name) {
+      return std::get<std::int64_t>(at(from, budget_keys(), name).value);
+    };
+    const auto text_at = [&](std::string_view name) -> const std::string& {
+      return std::get<std::string>(at(from, budget_keys(), name).value);
+    };
+    Budget b;
+    if (!read_subject(from, text_at("budget.subject"), b.kind, b.name)) return;
+    const std::string& window = text_at("budget.window");
+    b.window = window == "minute" ? BudgetWindow::kMinute
+               : window == "day"  ? BudgetWindow::kDay
+                                  : BudgetWindow::kMonth;
+    b.requests = number_at("budget.requests");
+    b.tokens = number_at("budget.tokens");
+    b.tokens_in = number_at("budget.tokens_in");
+    b.tokens_out = number_at("budget.tokens_out");
+    b.seconds = number_at("budget.seconds");
+    b.streams = number_at("budget.streams");
+    if (b.requests + b.tokens + b.tokens_in + b.tokens_out + b.seconds + b.streams == 0) {
+      in_.problems.push_back(
+          fmt::format("{}: a [[budget]] needs a limit: requests, tokens, tokens_in, tokens_out, "
+                      "seconds or streams",
+                      from.where));
+    }
+    const bool again = std::ranges::any_of(c.budgets, [&](const Budget& other) {
+      return other.kind == b.kind && other.name == b.name && other.window == b.window;
+    });
+    if (again) {
+      in_.problems.push_back(fmt::format("{}: there are two budgets of '{}' for a {}", from.where,
+                                         shown(text_at("budget.subject")), window));
+    }
+    c.budgets.push_back(std::move(b));
+  }
+
+  void add_priority(Config& c, const Collected::TableSlots& from) {
+    const auto text_at = [&](std::string_view name) -> const std::string& {
+      return std::get<std::string>(at(from, priority_keys(), name).value);
+    };
+    Priority p;
+    if (!read_subject(from, text_at("priority.subject"), p.kind, p.name)) return;
+    if (p.kind == SubjectKind::kModel || p.name == "*") {
+      in_.problems.push_back(
+          fmt::format("{}: a [[priority]] is of one user, team or key", from.where));
+    }
+    const std::string& turns = text_at("priority.class");
+    p.turns = turns == "high"  ? TurnClass::kHigh
+              : turns == "low" ? TurnClass::kLow
+                               : TurnClass::kNormal;
+    c.priorities.push_back(std::move(p));
   }
 
   Collected& in_;

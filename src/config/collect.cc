@@ -44,7 +44,7 @@ void add_model(std::string_view text, Origin origin, std::string where, Collecte
     into.problems.push_back(fmt::format("{}: a model is written FILE or NAME=FILE", where));
     return;
   }
-  Collected::ModelSlots* target = nullptr;
+  Collected::TableSlots* target = nullptr;
   for (auto& model : into.models) {
     if (std::get<std::string>(model.values[0].value) == name) target = &model;
   }

@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -45,6 +46,16 @@ std::string model_text(const Model& m) {
       m.sha256 ? to_hex(*m.sha256) : "-", fmt::join(m.flags, " "));
 }
 
+std::string_view kind_text(SubjectKind kind) {
+  switch (kind) {
+    case SubjectKind::kUser: return "user";
+    case SubjectKind::kTeam: return "team";
+    case SubjectKind::kKey: return "key";
+    case SubjectKind::kModel: return "model";
+  }
+  return "model";
+}
+
 void append_key(std::string& out, const Key& key, std::string_view name) {
   out += fmt::format("# {}\n", key.description);
   std::string value(key.fallback);
@@ -85,14 +96,16 @@ std::string bounds_text(const Key& key) {
   return "";
 }
 
-void append_table(std::string& out, std::span<const Key> table, bool models) {
-  out += models ? "| key | default | values | what it is |\n| --- | --- | --- | --- |\n"
-                : "| key | default | values | takes effect | what it is |\n| --- | --- | --- | --- "
-                  "| --- |\n";
+// The keys of one kind of table ("model."), or of all sections ("").
+void append_table(std::string& out, std::span<const Key> table, std::string_view kind) {
+  out += !kind.empty()
+             ? "| key | default | values | what it is |\n| --- | --- | --- | --- |\n"
+             : "| key | default | values | takes effect | what it is |\n| --- | --- | --- | --- "
+               "| --- |\n";
   for (const Key& key : table) {
     const std::string fallback = key.fallback.empty() ? "" : fmt::format("`{}`", key.fallback);
-    if (models) {
-      out += fmt::format("| `{}` | {} | {} | {} |\n", key.name.substr(6), fallback,
+    if (!kind.empty()) {
+      out += fmt::format("| `{}` | {} | {} | {} |\n", key.name.substr(kind.size()), fallback,
                          bounds_text(key), key.description);
     } else {
       out += fmt::format("| `{}` | {} | {} | {} | {} |\n", key.name, fallback, bounds_text(key),
@@ -174,6 +187,33 @@ Result<Config> parse_config(std::string_view toml, const Path& file, const Sourc
   return config;
 }
 
+std::string budgets_text(const Config& config) {
+  constexpr std::array<std::string_view, 3> kWindows{"minute", "day", "month"};
+  std::string out;
+  for (const Budget& b : config.budgets) {
+    out += fmt::format("{}:{} {}", kind_text(b.kind), b.name,
+                       kWindows[static_cast<std::size_t>(b.window)]);
+    for (const auto& [what, limit] :
+         {std::pair{"requests", b.requests}, std::pair{"tokens", b.tokens},
+          std::pair{"tokens_in", b.tokens_in}, std::pair{"tokens_out", b.tokens_out},
+          std::pair{"seconds", b.seconds}, std::pair{"streams", b.streams}}) {
+      if (limit > 0) out += fmt::format(" {}={}", what, limit);
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string priorities_text(const Config& config) {
+  constexpr std::array<std::string_view, 3> kClasses{"high", "normal", "low"};
+  std::string out;
+  for (const Priority& p : config.priorities) {
+    out += fmt::format("{}:{} {}\n", kind_text(p.kind), p.name,
+                       kClasses[static_cast<std::size_t>(p.turns)]);
+  }
+  return out;
+}
+
 std::vector<Change> diff(const Config& before, const Config& after) {
   std::vector<Change> changes;
   for (std::size_t i = 0; i < before.settings.size() && i < after.settings.size(); ++i) {
@@ -182,6 +222,13 @@ std::vector<Change> diff(const Config& before, const Config& after) {
     if (a.value != b.value) {
       changes.push_back({std::string(a.key->name), a.value, b.value, a.key->effect});
     }
+  }
+  if (before.budgets != after.budgets) {
+    changes.push_back({"budget", budgets_text(before), budgets_text(after), Effect::kReload});
+  }
+  if (before.priorities != after.priorities) {
+    changes.push_back(
+        {"priority", priorities_text(before), priorities_text(after), Effect::kReload});
   }
   const auto find = [](const std::vector<Model>& models, std::string_view name) {
     const auto found = std::ranges::find(models, name, &Model::name);
@@ -215,16 +262,26 @@ std::string example_file() {
     }
     append_key(out, key, key.name.substr(dot + 1));
   }
-  out += "\n#[[model]]\n";
-  for (const Key& key : model_keys()) append_key(out, key, key.name.substr(6));
+  for (const auto& [kind, table] :
+       {std::pair{"model", model_keys()}, std::pair{"budget", budget_keys()},
+        std::pair{"priority", priority_keys()}}) {
+    out += fmt::format("\n#[[{}]]\n", kind);
+    for (const Key& key : table) {
+      append_key(out, key, key.name.substr(std::string_view(kind).size() + 1));
+    }
+  }
   return out;
 }
 
 std::string reference_markdown() {
   std::string out;
-  append_table(out, keys(), /*models=*/false);
-  out += "\nEach `[[model]]` has:\n\n";
-  append_table(out, model_keys(), /*models=*/true);
+  append_table(out, keys(), "");
+  for (const auto& [kind, table] :
+       {std::pair{"model", model_keys()}, std::pair{"budget", budget_keys()},
+        std::pair{"priority", priority_keys()}}) {
+    out += fmt::format("\nEach `[[{}]]` has:\n\n", kind);
+    append_table(out, table, std::string(kind) + ".");
+  }
   return out;
 }
 

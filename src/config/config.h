@@ -120,6 +120,23 @@ struct Policy {
   std::vector<Path> files, detectors;
   std::vector<std::string> jurisdictions;
   bool german = false;
+enum class SubjectKind : std::uint8_t { kUser, kTeam, kKey, kModel };
+enum class BudgetWindow : std::uint8_t { kMinute, kDay, kMonth };
+struct Budget {
+  SubjectKind kind = SubjectKind::kUser;
+  std::string name;  // "*": each of them has its own
+  BudgetWindow window = BudgetWindow::kMonth;
+  // 0: no bound
+  std::int64_t requests = 0, tokens = 0, tokens_in = 0, tokens_out = 0, seconds = 0, streams = 0;
+  bool operator==(const Budget&) const = default;
+};
+
+enum class TurnClass : std::uint8_t { kHigh, kNormal, kLow };
+struct Priority {
+  SubjectKind kind = SubjectKind::kUser;  // never kModel
+  std::string name;
+  TurnClass turns = TurnClass::kNormal;
+  bool operator==(const Priority&) const = default;
 };
 
 struct Ledger {
@@ -175,6 +192,8 @@ struct Config {
   Limits limits;
   Quota quota;
   Policy policy;
+  std::vector<Budget> budgets;       // as written; no two of one subject and window
+  std::vector<Priority> priorities;  // as written
   Ledger ledger;
   Identity identity;
   Oidc oidc;
@@ -218,7 +237,12 @@ struct Change {
   std::string before, after;  // "" where a model was added or removed
   Effect effect = Effect::kRestart;
 };
-// What a reload from one to the other changes; models are compared whole.
+// Each budget and priority in a line.
+[[nodiscard]] std::string budgets_text(const Config& config);
+[[nodiscard]] std::string priorities_text(const Config& config);
+
+// What a reload from one to the other changes; models are compared whole, and so are all budgets
+// and all priorities ("budget", "priority").
 [[nodiscard]] std::vector<Change> diff(const Config& before, const Config& after);
 
 // A file with every key, its default and its description as comments, for `candor doctor` and

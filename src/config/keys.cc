@@ -210,6 +210,32 @@ constexpr auto kModelKeys = std::to_array<Key>({
   {.name = "model.upstream_proxy", .kind = Kind::kText, .fallback = "none", .effect = Effect::kReload,
    .description = "HTTP proxy that connections go through by CONNECT, http://HOST:PORT, or none. No variable such as HTTPS_PROXY is looked at."},
 });
+
+constexpr auto kBudgetKeys = std::to_array<Key>({
+  {.name = "budget.subject", .kind = Kind::kText, .effect = Effect::kReload,
+   .description = "Whose it is: user:NAME, team:NAME, key:ID or model:NAME; NAME * gives each of them one. A user is a key's owner, or uid:N, oidc:NAME, cert:NAME. Needed."},
+  {.name = "budget.window", .kind = Kind::kChoice, .fallback = "month", .words = "minute|day|month", .effect = Effect::kReload,
+   .description = "Calendar minute, day or month in UTC; each begins with nothing used."},
+  {.name = "budget.requests", .kind = Kind::kInteger, .fallback = "0", .max = 1'000'000'000'000, .effect = Effect::kReload,
+   .description = "Exchanges that may begin. 0: no bound, as for the others; one is needed."},
+  {.name = "budget.tokens", .kind = Kind::kInteger, .fallback = "0", .max = 1'000'000'000'000, .effect = Effect::kReload,
+   .description = "Tokens of prompts and answers together."},
+  {.name = "budget.tokens_in", .kind = Kind::kInteger, .fallback = "0", .max = 1'000'000'000'000, .effect = Effect::kReload,
+   .description = "Tokens of prompts."},
+  {.name = "budget.tokens_out", .kind = Kind::kInteger, .fallback = "0", .max = 1'000'000'000'000, .effect = Effect::kReload,
+   .description = "Tokens of answers."},
+  {.name = "budget.seconds", .kind = Kind::kInteger, .fallback = "0", .max = 1'000'000'000, .effect = Effect::kReload,
+   .description = "Computing time: from an exchange's turn at its model to its end."},
+  {.name = "budget.streams", .kind = Kind::kInteger, .fallback = "0", .max = 100'000, .effect = Effect::kReload,
+   .description = "Exchanges under way at once, streamed or not, waiting ones too; whatever the window."},
+});
+
+constexpr auto kPriorityKeys = std::to_array<Key>({
+  {.name = "priority.subject", .kind = Kind::kText, .effect = Effect::kReload,
+   .description = "Whose turns: user:NAME, team:NAME or key:ID. The first [[priority]] that names the caller counts. Needed."},
+  {.name = "priority.class", .kind = Kind::kChoice, .fallback = "normal", .words = "high|normal|low", .effect = Effect::kReload,
+   .description = "Of 13 turns at a model that all three wait for, high gets 9, normal 3 and low 1; within a class turns are shared between callers."},
+});
 // clang-format on
 
 struct Unit {
@@ -262,6 +288,8 @@ std::string format_with_unit(std::int64_t value, std::span<const Unit> units) {
 }  // namespace
 
 std::span<const Key> keys() { return kKeys; }
+std::span<const Key> budget_keys() { return kBudgetKeys; }
+std::span<const Key> priority_keys() { return kPriorityKeys; }
 std::span<const Key> model_keys() { return kModelKeys; }
 
 const Key* find_key(std::string_view name) {

@@ -40,8 +40,10 @@ struct Key {
   std::string_view description = {};  // one sentence or two
 };
 
-[[nodiscard]] std::span<const Key> keys();        // scalars, by section
-[[nodiscard]] std::span<const Key> model_keys();  // of each [[model]]
+[[nodiscard]] std::span<const Key> keys();           // scalars, by section
+[[nodiscard]] std::span<const Key> model_keys();     // of each [[model]]
+[[nodiscard]] std::span<const Key> budget_keys();    // of each [[budget]]
+[[nodiscard]] std::span<const Key> priority_keys();  // of each [[priority]]
 [[nodiscard]] const Key* find_key(std::string_view name);
 // "limits.max_tokens" to "CANDOR_LIMITS_MAX_TOKENS".
 [[nodiscard]] std::string environment_name(std::string_view key);

@@ -20,7 +20,11 @@ class Reader {
   void read(const toml::table& root) {
     for (const auto& [name, node] : root) {
       if (name.str() == "model") {
-        read_models(node);
+        read_tables("model", model_keys(), node, into_.models);
+      } else if (name.str() == "budget") {
+        read_tables("budget", budget_keys(), node, into_.budgets);
+      } else if (name.str() == "priority") {
+        read_tables("priority", priority_keys(), node, into_.priorities);
       } else if (const toml::table* section = node.as_table()) {
         for (const auto& [inner, value] : *section) {
           set(fmt::format("{}.{}", name.str(), inner.str()), value);
@@ -80,18 +84,19 @@ class Reader {
     problem(node.source(), unknown_key(name, table));
   }
 
-  void read_models(const toml::node& node) {
-    const toml::array* models = node.as_array();
-    if (models == nullptr ||
-        !std::ranges::all_of(*models, [](const toml::node& model) { return model.is_table(); })) {
-      problem(node.source(), "models are written [[model]], with two brackets");
+  void read_tables(std::string_view kind, std::span<const Key> table, const toml::node& node,
+                   std::vector<Collected::TableSlots>& into) {
+    const toml::array* tables = node.as_array();
+    if (tables == nullptr ||
+        !std::ranges::all_of(*tables, [](const toml::node& one) { return one.is_table(); })) {
+      problem(node.source(),
+              fmt::format("{} tables are written [[{}]], with two brackets", kind, kind));
       return;
     }
-    const auto table = model_keys();
-    for (const toml::node& entry : *models) {
-      Collected::ModelSlots slots{default_slots(table), at(entry.source())};
+    for (const toml::node& entry : *tables) {
+      Collected::TableSlots slots{default_slots(table), at(entry.source())};
       for (const auto& [name, value_node] : *entry.as_table()) {
-        const std::string full = fmt::format("model.{}", name.str());
+        const std::string full = fmt::format("{}.{}", kind, name.str());
         const auto key = std::ranges::find(table, full, &Key::name);
         if (key == table.end()) {
           unknown(full, table, value_node);
@@ -105,7 +110,7 @@ class Reader {
         slots.values[static_cast<std::size_t>(key - table.begin())] =
             Slot{*std::move(value), Origin::kFile, at(value_node.source())};
       }
-      into_.models.push_back(std::move(slots));
+      into.push_back(std::move(slots));
     }
   }
 

@@ -47,6 +47,8 @@ void AckQueue::drain() {
     item.ack->result.emplace(std::move(item.result));
     if (failed && item.ack->on_failure) item.ack->on_failure();
     item.ack->on_failure = nullptr;
+    if (item.ack->on_result) item.ack->on_result(*item.ack->result);
+    item.ack->on_result = nullptr;
     item.ack->done.set();
   }
 }

@@ -22,6 +22,8 @@ struct PendingAck {
   std::optional<Result<store::Acknowledgement>> result;  // set before done
   std::int64_t acknowledged_us = 0;                      // monotonic
   std::move_only_function<void()> on_failure;            // io thread, before waiters resume
+  // Likewise, whatever the result is.
+  std::move_only_function<void(const Result<store::Acknowledgement>&)> on_result;
 };
 
 class AckQueue {

@@ -101,6 +101,8 @@ const Admin::Route Admin::kRoutes[] = {
     {http::Method::kGet, "/v1/stops", &Admin::halts},
     {http::Method::kPost, "/v1/stops", &Admin::halt},
     {http::Method::kPost, "/v1/stops/resume", &Admin::resume},
+    {http::Method::kGet, "/v1/budgets", &Admin::budgets},
+    {http::Method::kPost, "/v1/budgets/reconcile", &Admin::reconcile},
     {http::Method::kPost, "/v1/shutdown", &Admin::shutdown},
     {http::Method::kGet, "/v1/metrics", &Admin::metrics},
 };
@@ -419,8 +421,16 @@ Task<Result<json::Value>> Admin::erase(Request& request) {
                      "resumed: candor resume --user first");
     }
   }
-  auto report = co_await off_thread(services_.workers, [&] { return store_.erase(erasure); });
+  std::string pseudonym;
+  auto report = co_await off_thread(services_.workers, [&] {
+    if (erasure.caller) {
+      const auto subject = services_.keys.find_subject(*erasure.caller);
+      if (subject) pseudonym = subject->pseudonym;
+    }
+    return store_.erase(erasure);
+  });
   if (!report) co_return std::unexpected(report.error());
+  services_.budgets.forget(pseudonym);
   services_.subjects.clear();
   if (supervisor_ != nullptr) co_await supervisor_->forget();  // the engines' own memory (S3)
   json::Object out;

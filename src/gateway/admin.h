@@ -93,6 +93,8 @@ class Admin final : public http::Handler {
   [[nodiscard]] Task<Result<Halt>> halted(const Request& request);
   [[nodiscard]] Task<Result<std::uint64_t>> record_halt(const Request& request,
                                                         std::string_view verb, const Halt& halt);
+  [[nodiscard]] Task<Result<json::Value>> budgets(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> reconcile(Request& request);
   [[nodiscard]] Task<Result<json::Value>> shutdown(Request& request);
   [[nodiscard]] Task<Result<json::Value>> metrics(Request& request);
 

@@ -7,6 +7,11 @@
 #include <boost/asio/steady_timer.hpp>
 
 namespace candor::gateway {
+namespace {
+
+constexpr std::array<std::uint64_t, kTurnPriorities> kStrides{1, 3, 9};
+
+}  // namespace
 
 // In the frame of the coroutine that waits.
 struct FairQueue::Waiter {
@@ -45,11 +50,29 @@ void FairQueue::leave(const std::string& caller) {
   next();
 }
 
+// Somebody waits.
+TurnPriority FairQueue::next_priority() {
+  std::array<bool, kTurnPriorities> waits{};
+  for (const auto& [caller, line] : lines_) {
+    if (!line.waiters.empty()) waits[static_cast<std::size_t>(line.priority)] = true;
+  }
+  std::size_t best = kTurnPriorities;
+  for (std::size_t i = 0; i < kTurnPriorities; ++i) {
+    if (!waits[i]) continue;
+    passes_[i] = std::max(passes_[i], pass_);
+    if (best == kTurnPriorities || passes_[i] < passes_[best]) best = i;
+  }
+  pass_ = passes_[best];
+  passes_[best] += kStrides[best];
+  return static_cast<TurnPriority>(best);
+}
+
 void FairQueue::next() {
   while (waiting_ > 0 && (slots_ == 0 || running_ < slots_)) {
+    const TurnPriority priority = next_priority();
     Line* best = nullptr;
     for (auto& [caller, line] : lines_) {
-      if (line.waiters.empty()) continue;
+      if (line.waiters.empty() || line.priority != priority) continue;
       if (best == nullptr ||
           std::tie(line.running, line.served) < std::tie(best->running, best->served)) {
         best = &line;
@@ -84,7 +107,7 @@ bool FairQueue::make_room(std::size_t mine) {
 }
 
 http::Task<std::expected<FairQueue::Turn, FairQueue::Refusal>> FairQueue::wait(
-    std::string caller, std::size_t slots, std::size_t room,
+    std::string caller, TurnPriority priority, std::size_t slots, std::size_t room,
     std::chrono::steady_clock::time_point deadline, http::StopSource& stop) {
   const auto self = shared_from_this();
   slots_ = slots;
@@ -99,7 +122,9 @@ http::Task<std::expected<FairQueue::Turn, FairQueue::Refusal>> FairQueue::wait(
     }
   }
   Waiter waiter(executor_, caller);
-  lines_[caller].waiters.push_back(&waiter);
+  Line& line = lines_[caller];
+  line.priority = priority;
+  line.waiters.push_back(&waiter);
   ++waiting_;
   next();  // the model may have got more slots
   http::asio::steady_timer timer(executor_, deadline);

@@ -1,5 +1,6 @@
 #include "gateway/fair_queue.h"
 
+#include <algorithm>
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
@@ -20,12 +21,14 @@ class FairQueueTest : public ::testing::Test {
     settle();
   }
   // Asks for a turn; it is kept in held_ until the test gives it back.
-  void ask(const std::string& caller, std::chrono::milliseconds patience = kLong) {
-    asio::co_spawn(io_, run(caller, patience), asio::detached);
+  void ask(const std::string& caller, std::chrono::milliseconds patience = kLong,
+           TurnPriority priority = TurnPriority::kNormal) {
+    asio::co_spawn(io_, run(caller, patience, priority), asio::detached);
     settle();
   }
-  asio::awaitable<void> run(std::string caller, std::chrono::milliseconds patience) {
-    auto turn = co_await queue_->wait(caller, slots_, room_,
+  asio::awaitable<void> run(std::string caller, std::chrono::milliseconds patience,
+                            TurnPriority priority) {
+    auto turn = co_await queue_->wait(caller, priority, slots_, room_,
                                       std::chrono::steady_clock::now() + patience, stop_);
     if (turn) {
       order_.push_back(caller);
@@ -124,6 +127,47 @@ TEST_F(FairQueueTest, MoreSlotsLetTheNextOnesIn) {
   slots_ = 3;
   ask("eve");
   EXPECT_THAT(order_, ::testing::UnorderedElementsAre("ada", "bob", "eve"));
+}
+
+TEST_F(FairQueueTest, C8_TurnsFollowPrioritiesAndNobodyStarves) {
+  room_ = 100;
+  ask("running");
+  for (int i = 0; i < 26; ++i) {
+    ask("low", kLong, TurnPriority::kLow);
+    ask("normal", kLong, TurnPriority::kNormal);
+    ask("high", kLong, TurnPriority::kHigh);
+  }
+  order_.clear();
+  for (int i = 0; i < 26; ++i) give_back();
+  const auto count = [&](const char* who) { return std::ranges::count(order_, who); };
+  EXPECT_EQ(count("high"), 18);
+  EXPECT_EQ(count("normal"), 6);
+  EXPECT_EQ(count("low"), 2);
+}
+
+TEST_F(FairQueueTest, C8_APriorityThatNobodyWaitedInHasSavedUpNothing) {
+  room_ = 200;
+  ask("running");
+  for (int i = 0; i < 40; ++i) ask("high", kLong, TurnPriority::kHigh);
+  for (int i = 0; i < 40; ++i) give_back();
+  for (int i = 0; i < 20; ++i) {
+    ask("low", kLong, TurnPriority::kLow);
+    ask("high", kLong, TurnPriority::kHigh);
+  }
+  order_.clear();
+  for (int i = 0; i < 10; ++i) give_back();
+  EXPECT_LE(std::ranges::count(order_, "low"), 2);
+  EXPECT_GE(std::ranges::count(order_, "low"), 1);
+}
+
+TEST_F(FairQueueTest, C8_WithinAPriorityTurnsAreSharedBetweenCallers) {
+  room_ = 100;
+  ask("running");
+  for (int i = 0; i < 5; ++i) ask("flood", kLong, TurnPriority::kHigh);
+  ask("ada", kLong, TurnPriority::kHigh);
+  order_.clear();
+  for (int i = 0; i < 2; ++i) give_back();
+  EXPECT_THAT(order_, ElementsAre("flood", "ada"));
 }
 
 }  // namespace

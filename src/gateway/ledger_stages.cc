@@ -47,6 +47,16 @@ ledger::Intent make_intent(const Session& s, std::uint64_t received_bytes) {
   return entry;
 }
 
+// What an entry costs counts once it stands in the log.
+void charge(Session& s, PendingAck& ack, const Use& use, std::int64_t at_us) {
+  if (!s.budget) return;
+  ack.on_result = [&budgets = s.services.budgets,
+                   charge = s.services.budgets.submitted(s.budget, use, at_us)](
+                      const Result<store::Acknowledgement>& result) {
+    budgets.settle(*charge, result ? std::optional(result->index) : std::nullopt);
+  };
+}
+
 // Submits the intent; its flush runs beside the engine's prefill.
 class IntentStage final : public Stage {
  public:
@@ -74,9 +84,12 @@ class IntentStage final : public Stage {
     s.record.emplace(store::ExchangeRecord::begin(s.services.keys, s.exchange, s.subject.id));
     const std::uint64_t bytes = s.call.request().body.reveal().size();
     s.call.request().body = {};
-    const auto build = [&s, bytes] {
-      return s.record->intent(make_intent(s, bytes),
-                              dialect::request_transcript(s.received, s.nonce),
+    std::int64_t at_us = 0;
+    const auto build = [&s, &at_us, bytes] {
+      ledger::Intent entry = make_intent(s, bytes);
+      at_us = entry.at.time_us;
+      s.intent_mono_us = entry.at.mono_us;
+      return s.record->intent(std::move(entry), dialect::request_transcript(s.received, s.nonce),
                               dialect::request_transcript(s.forwarded),
                               s.nonce.empty() ? std::nullopt : std::optional(s.nonce));
     };
@@ -97,6 +110,7 @@ class IntentStage final : public Stage {
     }
     s.intent_submitted_us = s.services.clock.mono_us();
     s.intent = s.services.acks.submit(*std::move(submission));
+    charge(s, *s.intent, {.requests = 1}, at_us);
     co_return Verdict::kContinue;
   }
 };
@@ -185,17 +199,24 @@ class OutcomeStage final : public Stage {
     // A whole body that was never sent: nothing of it was released.
     if (s.refused() && !s.call.started()) s.released = dialect::AnswerBuilder();
     Result<store::Submission> submission = fail(Code::kInternal, "");
+    Use use;
+    std::int64_t at_us = 0;
     if (as_abort) {
-      submission = s.record->abort({.at = s.services.stamp(),
-                                    .exchange = s.exchange,
-                                    .intent_index = intent->index,
-                                    .intent_leaf = intent->leaf,
-                                    .reason = std::string(s.abort_reason()),
-                                    .released_bytes = s.released.text_bytes()},
-                                   *intent);
+      ledger::Abort entry{.at = s.services.stamp(),
+                          .exchange = s.exchange,
+                          .intent_index = intent->index,
+                          .intent_leaf = intent->leaf,
+                          .reason = std::string(s.abort_reason()),
+                          .released_bytes = s.released.text_bytes()};
+      use = use_of(entry, s.received_bytes, entry.at.mono_us - s.intent_mono_us);
+      at_us = entry.at.time_us;
+      submission = s.record->abort(std::move(entry), *intent);
     } else {
-      const auto build = [&s, intent] {
-        return s.record->outcome(make_outcome(s, *intent), *intent,
+      const auto build = [&s, &use, &at_us, intent] {
+        ledger::Outcome entry = make_outcome(s, *intent);
+        use = use_of(entry, s.received_bytes);
+        at_us = entry.at.time_us;
+        return s.record->outcome(std::move(entry), *intent,
                                  dialect::answer_transcript(s.produced.answer()),
                                  dialect::answer_transcript(s.released.answer()));
       };
@@ -206,7 +227,10 @@ class OutcomeStage final : public Stage {
       }
     }
     if (!submission) co_return fail_late(s, "an outcome could not be put on record");
-    const auto acknowledged = co_await s.services.acks.append(*std::move(submission));
+    const auto ack = s.services.acks.submit(*std::move(submission));
+    charge(s, *ack, use, at_us);
+    co_await ack->done.wait();
+    const auto& acknowledged = *ack->result;
     if (!acknowledged) co_return fail_late(s, {});
     s.outcome = *acknowledged;
     if (s.refused()) co_return;

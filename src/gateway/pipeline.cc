@@ -31,6 +31,7 @@ Pipeline standard_pipeline() {
   stages.push_back(make_identity_stage());
   stages.push_back(make_admission_stage());
   stages.push_back(make_policy_stage());
+  stages.push_back(make_budget_stage());
   stages.push_back(make_placement_stage());
   stages.push_back(make_intent_stage());
   stages.push_back(make_engine_stage());

@@ -131,6 +131,7 @@ class Monitor {
                               .quotas = {},
                               .halts = {},
                               .os_groups = {},
+                              .budgets = {},
                               .oidc = {},
                               .draining = false});
     gateway.emplace(*services, standard_pipeline());

@@ -157,9 +157,10 @@ class PlacementStage final : public Stage {
     if (!queue) queue = std::make_shared<FairQueue>(s.services.io.get_executor());
     ++metrics.waiting;
     const std::int64_t before = s.services.clock.mono_us();
-    auto turn =
-        co_await queue->wait(s.subject.pseudonym, s.services.engines.slots(s.forwarded.model),
-                             s.settings->max_waiting, deadline, s.call.stop());
+    auto turn = co_await queue->wait(
+        s.subject.pseudonym, s.payer ? s.settings->priority_of(*s.payer) : TurnPriority::kNormal,
+        s.services.engines.slots(s.forwarded.model), s.settings->max_waiting, deadline,
+        s.call.stop());
     if (!turn) {
       --metrics.waiting;
       if (turn.error() == FairQueue::Refusal::kFull) {

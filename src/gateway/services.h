@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "gateway/acks.h"
+#include "gateway/budgets.h"
 #include "gateway/engines.h"
 #include "gateway/fair_queue.h"
 #include "gateway/halts.h"
@@ -50,6 +51,7 @@ struct Services {
   Halts halts;
   std::shared_ptr<const Rulebook> rulebook;  // null: no policy is in force
   OsGroups os_groups;
+  Budgets budgets;
   std::shared_ptr<OidcKeys> oidc;  // null: no sign-in tokens are taken
   bool draining = false;
 };

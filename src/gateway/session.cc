@@ -163,7 +163,8 @@ Task<void> Session::run(const Pipeline& pipeline) {
     for (Stage* stage : pipeline.end()) co_await stage->on_end(*this);
   }
   running = {};  // its end is on record
-  place = {};    // the slot is free
+  budget = {};
+  place = {};  // the slot is free
   if (refused()) {
     co_await answer_error();
   } else {
@@ -180,6 +181,7 @@ http::Headers Session::answer_headers() const {
   if (received.dropped_count > 0) {
     headers.add("candor-dropped-fields", dialect::dropped_fields_header(received));
   }
+  if (payer) services.budgets.add_headers(*payer, services.clock.wall_us(), headers);
   return headers;
 }
 
@@ -219,6 +221,7 @@ Task<void> Session::answer_error() {
   if (error_->status == 503 || error_->status == 429) {
     reply.headers.add("retry-after", std::to_string(retry_after_s));
   }
+  if (payer) services.budgets.add_headers(*payer, services.clock.wall_us(), reply.headers);
   if (error_->status == 401) reply.headers.add("www-authenticate", "Bearer");
   dialect.render_error(*error_, out);
   reply.body = std::move(out);

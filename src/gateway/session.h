@@ -70,6 +70,8 @@ class Session {
   std::optional<Governance> governance;            // policy; absent: none is in force
   std::optional<ledger::PolicyDecision> decision;  // policy: about the request
   Placement place;                                 // placement
+  std::optional<Payer> payer;        // budget
+  Budgets::Ticket budget;            // budget
   std::int64_t queued_us = 0;        // placement
 
   Id128 exchange{};                             // policy or intent
@@ -77,6 +79,7 @@ class Session {
   std::optional<store::ExchangeRecord> record;  // intent
   std::shared_ptr<PendingAck> intent;           // intent; null: no intent was submitted
   std::int64_t intent_submitted_us = 0;
+  std::int64_t intent_mono_us = 0;  // intent: its entry's
 
   std::unique_ptr<engine::EngineStream> stream;  // engine
   std::optional<dialect::EngineReader> reader;   // engine
@@ -110,6 +113,10 @@ class Session {
   std::string_view result_ = "complete";  // literals
   std::string_view abort_reason_;
 };
+
+// Who pays for an exchange of this caller; policy may ask services.budgets.summary() of it.
+[[nodiscard]] Payer payer_of(const Caller& caller, const store::Subject& subject,
+                             std::string model);
 
 // The intent's acknowledgement, or nothing when the ledger did not take it (then refused).
 [[nodiscard]] Task<const store::Acknowledgement*> intent_durable(Session& session);

@@ -8,16 +8,27 @@
 #include <vector>
 
 #include "dialect/dialect.h"
+#include "gateway/budgets.h"
+#include "gateway/fair_queue.h"
 #include "gateway/quotas.h"
 #include "http/browser_guard.h"
 
 namespace candor::gateway {
+
+// Whose turns come sooner or later than others'.
+struct Priority {
+  BudgetScope scope = BudgetScope::kUser;
+  std::string name;
+  TurnPriority turns = TurnPriority::kNormal;
+};
 
 struct Settings {
   dialect::ParseOptions parse;
   std::uint32_t max_tokens = 16'384;  // of one answer; a caller may ask for less
   std::size_t max_waiting = 256;      // exchanges that wait for a slot of one model
   QuotaLimits quota;
+  std::vector<Budget> budgets;       // in force in Services::budgets
+  std::vector<Priority> priorities;  // the first that names the caller counts
   std::chrono::milliseconds request_timeout{600'000};
   std::chrono::milliseconds first_token_timeout{300'000};
   std::chrono::milliseconds stall_timeout{60'000};
@@ -30,6 +41,8 @@ struct Settings {
   std::vector<std::uint32_t> os_uids;
   std::vector<std::uint32_t> forwarder_uids;
   http::BrowserPolicy browser;
+
+  [[nodiscard]] TurnPriority priority_of(const Payer& payer) const;
 };
 
 }  // namespace candor::gateway

@@ -23,11 +23,21 @@ CREATE TABLE IF NOT EXISTS halt(
   PRIMARY KEY(scope, object));
 )";
 // What later versions added, one step for each; run once, in a transaction with the number.
-constexpr std::array<std::string_view, 1> kStateSteps{
+constexpr std::array<std::string_view, 2> kStateSteps{
     R"(
 ALTER TABLE api_key ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE api_key ADD COLUMN team TEXT NOT NULL DEFAULT '';
 ALTER TABLE api_key ADD COLUMN purpose TEXT NOT NULL DEFAULT '';
+)",
+    R"(
+CREATE TABLE use_count(
+  before INTEGER NOT NULL, account TEXT NOT NULL, window INTEGER NOT NULL, start_s INTEGER NOT NULL,
+  requests INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL,
+  compute_us INTEGER NOT NULL, PRIMARY KEY(before, account, window)) WITHOUT ROWID;
+CREATE TABLE use_team(caller TEXT PRIMARY KEY, team TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE use_position(
+  before INTEGER PRIMARY KEY, origin TEXT NOT NULL, position INTEGER NOT NULL,
+  newest_us INTEGER NOT NULL);
 )"};
 // Rebuilt from the log when lost, so a commit need not wait for the disk.
 constexpr std::string_view kIndexSchema = R"(
@@ -184,6 +194,98 @@ Result<std::unique_ptr<StateDb>> StateDb::open(const DataPaths& paths) {
 Result<std::unique_ptr<StateDb>> StateDb::in_memory() {
   auto held = std::make_unique<State>(TRY(open_state(":memory:")), TRY(open_index(":memory:")));
   return std::unique_ptr<StateDb>(new StateDb(std::move(held)));
+}
+
+namespace {
+
+Result<UseCounts> read_use(sqlite::Database& db, std::int64_t before) {
+  UseCounts counts;
+  auto position = TRY(db.prepare("SELECT position, newest_us FROM use_position WHERE before = ?1"));
+  TRY(position.bind(1, before));
+  if (TRY(position.step())) {
+    counts.position = static_cast<std::uint64_t>(position.integer(0));
+    counts.newest_us = position.integer(1);
+  }
+  auto rows =
+      TRY(db.prepare("SELECT account, window, start_s, requests, tokens_in, tokens_out, compute_us "
+                     "FROM use_count WHERE before = ?1"));
+  TRY(rows.bind(1, before));
+  while (TRY(rows.step())) {
+    counts.rows.push_back({.account = std::string(rows.text(0)),
+                           .window = static_cast<std::uint8_t>(rows.integer(1)),
+                           .start_s = rows.integer(2),
+                           .requests = rows.integer(3),
+                           .tokens_in = rows.integer(4),
+                           .tokens_out = rows.integer(5),
+                           .compute_us = rows.integer(6)});
+  }
+  auto teams = TRY(db.prepare("SELECT caller, team FROM use_team"));
+  while (TRY(teams.step())) {
+    counts.teams.emplace_back(std::string(teams.text(0)), std::string(teams.text(1)));
+  }
+  return counts;
+}
+
+}  // namespace
+
+Result<UseCounts> StateDb::load_use(std::string_view origin) {
+  const std::lock_guard lock(state_->state_mutex);
+  sqlite::Database& db = state_->state;
+  auto transaction = TRY(sqlite::Transaction::begin(db));
+  auto known = TRY(db.prepare("SELECT origin FROM use_position WHERE before = 0"));
+  std::optional<std::string> counted;
+  if (TRY(known.step())) counted = std::string(known.text(0));
+  known.reset();
+  if (counted != origin) {
+    if (counted) {
+      TRY(db.execute(
+          "DELETE FROM use_count WHERE before = 1; DELETE FROM use_position WHERE before = 1;"
+          "INSERT INTO use_count SELECT 1, account, window, start_s, requests, tokens_in, "
+          "tokens_out, compute_us FROM use_count WHERE before = 0;"
+          "INSERT INTO use_position SELECT 1, origin, 0, newest_us FROM use_position "
+          "WHERE before = 0;"));
+    }
+    auto begin = TRY(db.prepare(
+        "INSERT OR REPLACE INTO use_position(before, origin, position, newest_us) VALUES "
+        "(0, ?1, 0, coalesce((SELECT newest_us FROM use_position WHERE before = 1), 0))"));
+    TRY(begin.bind(1, origin));
+    TRY(begin.run());
+  }
+  UseCounts counts = TRY(read_use(db, 0));
+  TRY(transaction.commit());
+  return counts;
+}
+
+Result<UseCounts> StateDb::load_use_before() {
+  const std::lock_guard lock(state_->state_mutex);
+  return read_use(state_->state, 1);
+}
+
+Result<void> StateDb::save_use(const UseCounts& changed, std::int64_t oldest_s) {
+  const std::lock_guard lock(state_->state_mutex);
+  sqlite::Database& db = state_->state;
+  auto transaction = TRY(sqlite::Transaction::begin(db));
+  auto put = TRY(db.prepare(
+      "INSERT OR REPLACE INTO use_count(before, account, window, start_s, requests, tokens_in, "
+      "tokens_out, compute_us) VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7)"));
+  for (const UseRow& row : changed.rows) {
+    TRY(put.bind_all(std::string_view(row.account), std::int64_t{row.window}, row.start_s,
+                     row.requests, row.tokens_in, row.tokens_out, row.compute_us));
+    TRY(put.run());
+  }
+  auto team = TRY(db.prepare("INSERT OR REPLACE INTO use_team(caller, team) VALUES (?1, ?2)"));
+  for (const auto& [caller, name] : changed.teams) {
+    TRY(team.bind_all(std::string_view(caller), std::string_view(name)));
+    TRY(team.run());
+  }
+  auto position =
+      TRY(db.prepare("UPDATE use_position SET position = ?1, newest_us = ?2 WHERE before = 0"));
+  TRY(position.bind_all(to_sql(changed.position), changed.newest_us));
+  TRY(position.run());
+  auto old = TRY(db.prepare("DELETE FROM use_count WHERE start_s < ?1"));
+  TRY(old.bind(1, oldest_s));
+  TRY(old.run());
+  return transaction.commit();
 }
 
 Result<StateDb::NewApiKey> StateDb::create_api_key(std::string_view name,

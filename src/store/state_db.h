@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -50,6 +51,22 @@ struct Halt {
   std::string reason;
   std::int64_t since_us = 0;
   bool operator==(const Halt&) const = default;
+};
+
+// What an account ("caller:<pseudonym>", "model:<label>") used in a window that began then (C8).
+struct UseRow {
+  std::string account;
+  std::uint8_t window = 0;  // gateway::BudgetWindow
+  std::int64_t start_s = 0;
+  std::int64_t requests = 0, tokens_in = 0, tokens_out = 0, compute_us = 0;
+};
+// Counts of a log's entries below a position. Callers' teams are kept beside them, since they
+// outlive the callers' names.
+struct UseCounts {
+  std::uint64_t position = 0;
+  std::int64_t newest_us = 0;  // the newest time that was counted
+  std::vector<UseRow> rows;
+  std::vector<std::pair<std::string, std::string>> teams;  // pseudonym, team
 };
 
 enum class End : std::uint8_t { kOpen = 0, kOutcome = 1, kAbort = 2 };
@@ -112,6 +129,15 @@ class StateDb {
   [[nodiscard]] Result<void> put_halt(const Halt& halt);
   // This one and no newer one of its scope and object.
   [[nodiscard]] Result<void> remove_halt(const Halt& halt);
+
+  // --- what callers and models used
+  // Of this log; where another log's counts are kept, they become what this one's begin with.
+  [[nodiscard]] Result<UseCounts> load_use(std::string_view origin);
+  // What a log's counts begin with: nothing, or those of the log before it.
+  [[nodiscard]] Result<UseCounts> load_use_before();
+  // Replaces rows of the same account and window, in one transaction; those that began before
+  // oldest_s are removed.
+  [[nodiscard]] Result<void> save_use(const UseCounts& changed, std::int64_t oldest_s);
 
   // --- the exchange index
   struct IndexUpdate {

@@ -92,6 +92,11 @@ struct StopOptions {
 [[nodiscard]] int run_stop(const Context& context, const StopOptions& options);
 // One stop of GET /v1/stops in words; foreign text.
 [[nodiscard]] std::string stop_text(const json::Object& stop);
+struct BudgetOptions {
+  bool reconcile = false;
+  std::string reason;
+};
+[[nodiscard]] int run_budget(const Context& context, const BudgetOptions& options);
 [[nodiscard]] int run_resume(const Context& context, const StopOptions& options);
 [[nodiscard]] int run_shutdown(const Context& context, const std::string& reason);
 [[nodiscard]] int run_reload(const Context& context, const std::string& reason);

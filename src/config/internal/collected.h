@@ -18,11 +18,11 @@ struct Slot {
 
 struct Collected {
   std::vector<Slot> values;  // as keys()
-  struct ModelSlots {
-    std::vector<Slot> values;  // as model_keys()
+  struct TableSlots {
+    std::vector<Slot> values;  // as the table's keys
     std::string where;
   };
-  std::vector<ModelSlots> models;
+  std::vector<TableSlots> models, budgets, priorities;
   std::vector<std::string> problems;  // whole sentences with their place
   std::vector<std::string> warnings;
 };

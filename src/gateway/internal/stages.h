@@ -10,6 +10,7 @@ namespace candor::gateway {
 [[nodiscard]] std::unique_ptr<Stage> make_identity_stage();   // request_stages.cc
 [[nodiscard]] std::unique_ptr<Stage> make_admission_stage();  // request_stages.cc
 [[nodiscard]] std::unique_ptr<Stage> make_policy_stage();     // policy_stage.cc
+[[nodiscard]] std::unique_ptr<Stage> make_budget_stage();     // budget_stage.cc
 [[nodiscard]] std::unique_ptr<Stage> make_placement_stage();  // request_stages.cc
 [[nodiscard]] std::unique_ptr<Stage> make_intent_stage();     // ledger_stages.cc
 [[nodiscard]] std::unique_ptr<Stage> make_engine_stage();     // engine_stage.cc

@@ -120,6 +120,7 @@ class Harness : public testing::Test {
                                .quotas = {},
                                .halts = {},
                                .os_groups = {},
+                               .budgets = {},
                                .oidc = {},
                                .draining = false});
     gateway_.emplace(*services_, standard_pipeline());
