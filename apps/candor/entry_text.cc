@@ -19,6 +19,15 @@ struct Words {
 };
 using Tone = Words::Tone;
 
+std::string by_rules(const PolicyDecision& decision) {
+  std::string text;
+  for (const std::string& rule : decision.rules) text += (text.empty() ? " by " : ", ") + rule;
+  std::uint64_t found = 0;
+  for (const PolicyDecision::Found& one : decision.findings) found += one.count;
+  if (found > 0) text += "; " + std::to_string(found) + " finding(s)";
+  return text;
+}
+
 struct Describe {
   Words operator()(const Start& e) const {
     return {"start",
@@ -45,7 +54,8 @@ struct Describe {
   Words operator()(const Intent& e) const {
     return {"intent",
             to_hex(e.exchange) + " " + e.api + " on " + e.provenance.model + ", caller " +
-                e.caller.substr(0, 8) + " by " + e.caller_known_by + ", content " + e.content,
+                e.caller.substr(0, 8) + " by " + e.caller_known_by + ", content " + e.content +
+                (e.policy ? ", " + e.policy->effect : ""),
             e.at};
   }
   Words operator()(const ledger::Progress& e) const {
@@ -87,6 +97,14 @@ struct Describe {
             e.verb + (e.object.empty() ? "" : " " + e.object) + ", by " + e.actor.substr(0, 8) +
                 ", " + e.result,
             e.at};
+  }
+  Words operator()(const Decision& e) const {
+    return {"decision", to_hex(e.exchange) + " " + e.phase + ": " + e.policy.effect + by_rules(e.policy),
+            e.at, Tone::kCaution};
+  }
+  Words operator()(const PolicyChange& e) const {
+    return {"policy",
+            std::to_string(e.rules) + " rules, digest " + to_hex(e.digest).substr(0, 16), e.at};
   }
 };
 

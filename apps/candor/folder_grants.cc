@@ -64,6 +64,9 @@ Result<std::vector<store::FolderGrant>> folder_grants(const config::Config& conf
   }
   grant_file(grants, config.oidc.ca, config.data_dir);
   if (config.oidc.keys.starts_with('/')) grant_file(grants, config.oidc.keys, config.data_dir);
+  for (const auto* files : {&config.policy.files, &config.policy.detectors}) {
+    for (const Path& file : *files) grant_file(grants, file, config.data_dir);
+  }
   if (!config.file.empty())
     grants.push_back({grant_for(config.file, config.data_dir), Rights::kRead});
   for (const config::Model& model : config.models) {

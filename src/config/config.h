@@ -120,6 +120,8 @@ struct Policy {
   std::vector<Path> files, detectors;
   std::vector<std::string> jurisdictions;
   bool german = false;
+};
+
 enum class SubjectKind : std::uint8_t { kUser, kTeam, kKey, kModel };
 enum class BudgetWindow : std::uint8_t { kMinute, kDay, kMonth };
 struct Budget {

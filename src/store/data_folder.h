@@ -46,7 +46,7 @@ class DataPaths {
   [[nodiscard]] Path state() const { return root_ / "state"; }
   [[nodiscard]] Path state_db() const { return state() / "state.db"; }
   [[nodiscard]] Path index_db() const { return state() / "index.db"; }
-  [[nodiscard]] Path policies() const { return root_ / "policies"; }  // canonical forms, by digest
+  [[nodiscard]] Path policies() const { return state() / "policies"; }  // rules, by digest
   [[nodiscard]] Path models() const { return root_ / "models"; }
   [[nodiscard]] Path signer() const { return root_ / "signer"; }  // closed to the monitor
 
