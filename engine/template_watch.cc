@@ -131,9 +131,8 @@ void watch_templates(std::chrono::milliseconds processor_time) {
 #define CANDOR_EXAMPLE                                                                           \
   "_Z26common_chat_format_examplePK21common_chat_templatesbRKSt3mapINSt7__cxx1112basic_stringIc" \
   "St11char_traitsIcESaIcEEES8_St4lessIS8_ESaISt4pairIKS8_S8_EEE"
-#define CANDOR_THINKING \
-  "_Z45common_chat_templates_support_enable_thinkingPK21common_chat_templates"
-#define CANDOR_APPLY                                          \
+#define CANDOR_THINKING "_Z45common_chat_templates_support_enable_thinkingPK21common_chat_templates"
+#define CANDOR_APPLY                                         \
   "_Z27common_chat_templates_applyPK21common_chat_templates" \
   "RK28common_chat_templates_inputs"
 #define CANDOR_VERIFY \
@@ -168,12 +167,12 @@ bool wrap_thinking(const common_chat_templates* templates) {
   return watched([&] { return real_thinking(templates); });
 }
 
-common_chat_params real_apply(const common_chat_templates* templates,
-                              const common_chat_templates_inputs& inputs) asm("__real_"
-                                                                              CANDOR_APPLY);
-common_chat_params wrap_apply(const common_chat_templates* templates,
-                              const common_chat_templates_inputs& inputs) asm("__wrap_"
-                                                                              CANDOR_APPLY);
+common_chat_params real_apply(
+    const common_chat_templates* templates,
+    const common_chat_templates_inputs& inputs) asm("__real_" CANDOR_APPLY);
+common_chat_params wrap_apply(
+    const common_chat_templates* templates,
+    const common_chat_templates_inputs& inputs) asm("__wrap_" CANDOR_APPLY);
 common_chat_params wrap_apply(const common_chat_templates* templates,
                               const common_chat_templates_inputs& inputs) {
   return watched([&] { return real_apply(templates, inputs); });

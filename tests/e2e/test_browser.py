@@ -3,6 +3,7 @@ import http.server
 import json
 import os
 import shutil
+import socket
 import subprocess
 import threading
 
@@ -86,7 +87,10 @@ class Attacker:
                 self.send_header("Access-Control-Allow-Headers", "*")
                 self.end_headers()
 
-        self.server = http.server.ThreadingHTTPServer((address, port), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+        self.server = Server((address, port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
@@ -180,7 +184,7 @@ def test_S13_a_name_that_leads_here_but_is_not_ours_is_misdirected(own, upstream
         assert sum(e["count"] for e in server.entries() if e["type"] == "refusal" and e["status"] == 421) >= 10
 
 
-# Served under a name with two addresses, ours the second: once the page's own server has gone, the browser goes on to us.
+# Served under a name with two addresses, of which browsers try that of IPv6 first: once the page's own server has gone, they go on to us.
 REBIND = """<!doctype html><title>rebinding</title><body><script>window.ready = (async () => {
   for (;;) {
     try { const r = await fetch("/where", {cache: "no-store"}); if (r.headers.get("x-attacker") === null) return; } catch (error) {}
@@ -194,11 +198,11 @@ def test_S13_a_name_whose_address_changes_under_a_loaded_page_reaches_no_model(o
     if os.geteuid() != 0:
         pytest.skip("names of a namespace of its own take root")
     with own.configure(upstream.toml()) as server:
-        home, attacker = Attacker(), Attacker("127.0.0.2", server.port)
+        home, attacker = Attacker(), Attacker("::1", server.port)
         origin = f"http://rebind.example:{server.port}"
         attack = ATTACK % {"target": origin, "report": f"http://127.0.0.1:{home.port}/report"}
         attacker.pages["/"] = REBIND + attack.partition("<body>")[2].replace("(async () => {\n", "(async () => { await window.ready;\n", 1)
-        browse(f"{origin}/", [("127.0.0.2", "rebind.example"), ("127.0.0.1", "rebind.example")])
+        browse(f"{origin}/", [("::1", "rebind.example"), ("127.0.0.1", "rebind.example")])
         wait_until(lambda: "/where" in attacker.fetched, "the page runs", 90)
         attacker.close()
         [results] = wait_until(lambda: list(home.reports), "the page's report", 90)
