@@ -37,7 +37,8 @@ def main() -> None:
                    if line.startswith(FLAG_PREFIXES) and "/" not in line.split("=", 1)[1])
     compiler = subprocess.run(["clang++-19", "--version"], capture_output=True, text=True,
                               check=True).stdout.splitlines()[0]
-    own = ["apps/candor-engine/main.cc", "engine/kernel_probe.cc", "engine/llama/CMakeLists.txt"]
+    own = ["apps/candor-engine/main.cc", "engine/kernel_probe.cc", "engine/template_watch.cc",
+           "engine/llama/CMakeLists.txt"]
     manifest = {
         "compiler": compiler,
         "flags": flags,

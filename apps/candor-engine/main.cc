@@ -5,8 +5,9 @@
 //   candor-engine --version
 //
 // Flags come from the monitor alone; the environment is emptied. Exit: 0, 1 (server failed), 64
-// (bad use), 70 (could not seal).
+// (bad use), 70 (could not seal), 71 to 73 (the model's chat template; engine/sealed_start.h).
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +20,7 @@
 
 #include "engine/kernel_probe.h"
 #include "engine/sealed_start.h"
+#include "engine/template_watch.h"
 #include "server-http.h"
 
 int llama_server(int argc, char** argv);
@@ -62,6 +64,7 @@ int run_server(const StartArguments& arguments, const std::string& token) {
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
+  candor::engine::watch_templates(std::chrono::milliseconds(arguments.template_ms));
   return llama_server(static_cast<int>(words.size()), pointers.data());
 }
 

@@ -251,6 +251,7 @@ engine::SupervisorOptions supervisor_options(const config::Config& config,
                             ? engine::Confinement::kUnconfinedAllowed
                             : engine::Confinement::kRequired;
   options.load_deadline = config.engine.load_timeout;
+  options.template_time = config.engine.template_timeout;
   options.stop_deadline = config.engine.stop_timeout;
   // Its main loop may be busy with a long prompt's batch, as it may between two tokens.
   options.probe_deadline = 2 * config.engine.stall_timeout;

@@ -246,6 +246,7 @@ class Builder {
     e.idle_unload = duration_or_word("engine.idle_unload");
     e.unconfined = text("engine.unconfined") == "allow" ? Unconfined::kAllow : Unconfined::kRefuse;
     e.load_timeout = duration("engine.load_timeout");
+    e.template_timeout = duration("engine.template_timeout");
     e.first_token_timeout = duration("engine.first_token_timeout");
     e.stall_timeout = duration("engine.stall_timeout");
     e.stop_timeout = duration("engine.stop_timeout");

@@ -88,7 +88,8 @@ struct Engine {
   std::uint64_t memory_budget = 0;          // 0: three quarters of the machine's
   std::optional<Milliseconds> idle_unload;  // unset: never
   Unconfined unconfined = Unconfined::kRefuse;
-  Milliseconds load_timeout{}, first_token_timeout{}, stall_timeout{}, stop_timeout{};
+  Milliseconds load_timeout{}, template_timeout{}, first_token_timeout{}, stall_timeout{},
+      stop_timeout{};
   bool kernel_probe = true;
   int model_probe_tokens = 8;
 };

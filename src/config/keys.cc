@@ -62,6 +62,8 @@ constexpr auto kKeys = std::to_array<Key>({
    .description = "What to do with an engine whose sandbox the kernel does not grant. allow gives up promise P6 and says so in each load entry."},
   {.name = "engine.load_timeout", .kind = Kind::kDuration, .fallback = "10m", .min = kSecond, .max = kDay,
    .description = "From starting an engine until it is ready."},
+  {.name = "engine.template_timeout", .kind = Kind::kDuration, .fallback = "10s", .min = 100, .max = kHour,
+   .description = "Processor time that a model's chat template may take to be tried at a load, or to render one request; then the engine is ended. Not of a foreign engine."},
   {.name = "engine.first_token_timeout", .kind = Kind::kDuration, .fallback = "5m", .min = kSecond, .max = kDay,
    .description = "From sending a request to the engine until its first token."},
   {.name = "engine.stall_timeout", .kind = Kind::kDuration, .fallback = "60s", .min = kSecond, .max = kDay,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/internal/supervisor_impl.h"
+#include "engine/sealed_start.h"
 
 namespace candor::engine {
 namespace {
@@ -30,6 +31,20 @@ TEST(ErrorRingTest, S16_OnlyKnownSentencesComeOutOfIt) {
   EXPECT_EQ(explain_exit(prompt, 1), "the engine ran out of memory");
   EXPECT_EQ(explain_exit("a secret prompt", 1), "the engine ended with code 1");
   EXPECT_EQ(explain_exit("a secret prompt", -11), "the engine was ended by signal 11");
+}
+
+TEST(ExplainExitTest, B8_AChatTemplateAtFaultIsNamedWhateverTheEngineSaid) {
+  const std::pair<int, std::string_view> cases[] = {{kTemplateTooSlow, "engine.template_timeout"},
+                                                    {kTemplateTooLarge, "memory"},
+                                                    {kTemplateCrashed, "crashes"}};
+  for (const auto& [code, word] : cases) {
+    const Error error(Code::kFailedPrecondition, explain_exit("failed to load model", code));
+    EXPECT_TRUE(blames_template(error)) << code;
+    EXPECT_TRUE(error.message().contains(word) && error.message().contains("model.chat_template"));
+  }
+  for (const std::string_view words : {"", "std::bad_alloc", "chat template parsing error"}) {
+    EXPECT_FALSE(blames_template(Error(Code::kFailedPrecondition, explain_exit(words, 1))));
+  }
 }
 
 TEST(RestartDelayTest, A6_DoublesWithEachFailureUpToItsBound) {

@@ -21,6 +21,7 @@ bool take(StartArguments& out, std::string_view name, std::string_view value) {
   if (name == "--model-fd") return to_number(value, out.model_fd);
   if (name == "--report-fd") return to_number(value, out.report_fd);
   if (name == "--data-limit") return to_number(value, out.data_limit);
+  if (name == "--template-ms") return to_number(value, out.template_ms);
   if (name == "--readable-fd") return to_number(value, out.readable_fds.emplace_back(-1));
   if (name != "--kernel-probe") return false;
   out.kernel_probe = true;

@@ -4,7 +4,7 @@
 // sandbox.
 //
 //   PROGRAM --control-fd N --model-fd N --report-fd N [--readable-fd N]... [--data-limit BYTES]
-//           [--kernel-probe TYPES] -- FURTHER WORDS
+//           [--template-ms N] [--kernel-probe TYPES] -- FURTHER WORDS
 //     control: a connected Unix SOCK_SEQPACKET pair to the monitor. Its first packet is this
 //              start's token; each later packet carries one connected stream socket. End-of-file
 //              ends the process: there is no address that anyone could connect to.
@@ -22,6 +22,10 @@ namespace candor::engine {
 
 inline constexpr int kBadUse = 64;  // exit codes of every such program
 inline constexpr int kCannotSeal = 70;
+// Of candor-engine: the model's chat template is at fault (engine/template_watch.h).
+inline constexpr int kTemplateTooSlow = 71;   // more processor time than --template-ms
+inline constexpr int kTemplateTooLarge = 72;  // more memory than the process may have
+inline constexpr int kTemplateCrashed = 73;   // a fault while it was rendered: its stack ended
 
 struct StartArguments {
   int control_fd = -1;
@@ -29,6 +33,7 @@ struct StartArguments {
   int report_fd = -1;
   std::vector<int> readable_fds;
   std::uint64_t data_limit = 0;
+  int template_ms = 0;        // processor time for one rendering of a chat template; 0: no bound
   bool kernel_probe = false;  // then neither control nor model is needed
   std::string kernel_types;
   std::vector<std::string> words;  // after --

@@ -236,6 +236,9 @@ EngineClientOptions ModelLease::client_options() const {
   return out;
 }
 bool ModelLease::alive() const noexcept { return held_ && held_->grant.instance->alive; }
+bool ModelLease::template_failed() const noexcept {
+  return held_ && held_->grant.instance->template_failed;
+}
 void ModelLease::report_stall() { held_->grant.instance->stalled = true; }
 
 // EngineSupervisor

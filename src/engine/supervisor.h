@@ -67,6 +67,7 @@ struct SupervisorOptions {
   Scheduling scheduling = Scheduling::kIdle;
   Confinement confinement = Confinement::kRequired;
   std::chrono::milliseconds load_deadline{600'000};
+  std::chrono::milliseconds template_time{10'000};  // processor time to render a chat template
   std::chrono::milliseconds restart_delay_min{500};
   std::chrono::milliseconds restart_delay_max{60'000};
   std::chrono::milliseconds probe_every{10'000};  // is the engine's main loop alive?
@@ -204,6 +205,8 @@ class ModelLease {
   [[nodiscard]] EngineClientOptions client_options() const;
   // False once the engine has ended or is being stopped for a cause; its streams then fail too.
   [[nodiscard]] bool alive() const noexcept;
+  // It is not alive since the model's chat template took more than it may (blames_template).
+  [[nodiscard]] bool template_failed() const noexcept;
   // A stream ran into its idle deadline: the engine is probed at once, and killed if it hangs.
   void report_stall();
 
@@ -212,6 +215,10 @@ class ModelLease {
   struct Held;
   std::unique_ptr<Held> held_;
 };
+
+// Of an error of acquire or load: the model's chat template takes too much time or memory, or
+// crashes the engine. Asking again will not help.
+[[nodiscard]] bool blames_template(const Error& error);
 
 class EngineSupervisor {
  public:

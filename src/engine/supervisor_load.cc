@@ -221,6 +221,7 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   internal::EngineStart start{.model_fd = model_fd,
                               .flags = shape.flags,
                               .data_limit_bytes = 2 * file_bytes + memory + 6'144 * kMiB,
+                              .template_time = options_.template_time,
                               .deadline = 10s};
   for (std::size_t i = 1; i < files.size(); ++i) start.adapter_fds.push_back(files[i].fd());
   internal::StartedEngine started =

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "engine/internal/supervisor_impl.h"
+#include "engine/sealed_start.h"
 
 namespace candor::engine {
 namespace {
@@ -24,6 +25,8 @@ constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr auto kLeasePoll = 100ms;  // the writer waits meanwhile, the kernel sees to that
 constexpr auto kThreadPoll = 1s;
 constexpr int kMaxAutomaticRestarts = 5;
+constexpr std::string_view kTemplateFailed =
+    "the model's chat template went beyond its bounds: it ";
 constexpr auto kHealthyAfter = 60s;  // an engine that lived so long starts with a clean record
 
 std::uint64_t thread_count(int pid) {
@@ -198,6 +201,8 @@ asio::awaitable<void> EngineSupervisor::Impl::watch_exit(std::string name,
   co_await instance->exit_watch.async_wait(asio::posix::stream_descriptor::wait_read, kAsTuple);
   instance->exit_code = wait_for_exit(instance->process.child, -1).value_or(-SIGKILL);
   take_last_words(*instance);
+  instance->template_failed =
+      explain_exit(instance->error_ring.text(), instance->exit_code).starts_with(kTemplateFailed);
   instance->alive = false;
   instance->exited = true;
   boost::system::error_code ignored;
@@ -272,7 +277,23 @@ asio::awaitable<void> EngineSupervisor::Impl::restart_later(std::string name, St
   }
 }
 
+bool blames_template(const Error& error) { return error.message().contains(kTemplateFailed); }
+
 std::string explain_exit(std::string_view last_words, int exit_code) {
+  static constexpr std::pair<int, std::string_view> kTemplate[] = {
+      {kTemplateTooSlow, "takes more processor time than engine.template_timeout"},
+      {kTemplateTooLarge, "takes more memory than the engine may have"},
+      {kTemplateCrashed, "crashes the engine (nests too deep or calls itself)"},
+  };
+  for (const auto& [code, what] : kTemplate) {
+    if (exit_code == code) {
+      return std::string(kTemplateFailed)
+          .append(what)
+          .append(
+              "; give the model another one with "
+              "model.chat_template");
+    }
+  }
   struct Known {
     std::string_view words, meaning;
   };

@@ -1,7 +1,9 @@
 // Asks the engine. The request is built from typed fields only (S8); the answer is read by the pump
 // in session.cc.
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "crypto/hash.h"
 #include "gateway/internal/stages.h"
@@ -74,6 +76,7 @@ class EngineStage final : public Stage {
       co_return Verdict::kStop;
     }
     if (!opened) {
+      if (opened.error().code() != Code::kDeadlineExceeded) co_await see_its_end(s);
       refuse(s, opened.error().code());
       co_return Verdict::kStop;
     }
@@ -102,7 +105,18 @@ class EngineStage final : public Stage {
         crypto::sha256({as_bytes("candor/v1/cache-salt"), as_bytes(s.place.cache_salt_key),
                         as_bytes(s.subject.pseudonym)}));
   }
+  // An engine's connections break a moment before its end is known, and what it ended of.
+  static Task<void> see_its_end(Session& s) {
+    http::asio::steady_timer pause(s.services.io);
+    for (int i = 0; i < 50 && s.place.alive() && !s.place.upstream && !s.stopped(); ++i) {
+      pause.expires_after(std::chrono::milliseconds(10));
+      co_await pause.async_wait(http::asio::as_tuple(http::asio::use_awaitable));
+    }
+  }
   static void refuse(Session& s, Code code) {
+    if (s.place.lease.template_failed()) {
+      return s.refuse(template_error(), Cause::kEngine, "", "engine_lost");
+    }
     if (!s.place.alive()) {
       return s.refuse(make_error(ErrorKind::kUnavailable,
                                  "The engine ended before it answered. Ask again in a moment."),
@@ -121,6 +135,14 @@ class EngineStage final : public Stage {
 };
 
 }  // namespace
+
+// No 5xx: SDKs would ask again, and it would burn again.
+dialect::ErrorInfo template_error() {
+  return make_error(ErrorKind::kInvalidRequest,
+                    "This model's chat template took more time or memory than it may, so the "
+                    "engine was ended. Ask the operator to set model.chat_template to another one.",
+                    "model", "chat_template_failed");
+}
 
 std::unique_ptr<Stage> make_engine_stage() { return std::make_unique<EngineStage>(); }
 

@@ -186,6 +186,8 @@ class PlacementStage final : public Stage {
                                 "for each further answer.",
                             "n", "out_of_range"),
                  Cause::kEngine, "cancelled");
+      } else if (engine::blames_template(place.error())) {
+        s.refuse(template_error(), Cause::kEngine, "cancelled");
       } else {
         refuse(s, place.error().code());
       }

@@ -34,6 +34,11 @@ class FoldFinder {
   bool found_ = false;
 };
 
+// Beast takes a list of equal lengths.
+bool is_number(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 }  // namespace
 
 class RequestReader::Parser : public beast::http::basic_parser<true> {
@@ -117,8 +122,9 @@ class RequestReader::Parser : public beast::http::basic_parser<true> {
       refuse(400, "Exactly one Host field is needed.");
       return stop(ec);
     }
+    const auto length = request.headers.find("content-length");
     if (request.headers.count("content-length") > 1 ||
-        (request.headers.find("content-length") && request.headers.find("transfer-encoding"))) {
+        (length && (request.headers.find("transfer-encoding") || !is_number(*length)))) {
       refuse(400, "The body's length is given more than once.");
       return stop(ec);
     }

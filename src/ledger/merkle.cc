@@ -118,10 +118,14 @@ Result<Digest> RecentNodes::node(NodeId id) {
 
 void RecentNodes::forget_before(std::uint64_t size) {
   if (size > frontier_.size()) size = frontier_.size();
+  std::uint64_t begin = 0;  // of levels_
+  for (const Held& held : peaks_) begin += std::uint64_t{1} << held.id.level;
+  if (size <= begin) return;  // of what lies before there are only the peaks, and they are needed
   std::vector<Held> kept;
   for (const NodeId id : peak_ids(size)) {
-    // Held here unless this tree began after it; then proofs need the older source anyway.
-    if (auto hash = node(id)) kept.push_back({id, *hash});
+    auto hash = node(id);
+    CANDOR_CHECK(hash.has_value());  // a peak of then, or made since
+    kept.push_back({id, *hash});
   }
   peaks_ = std::move(kept);
   for (std::uint8_t l = 0; l < levels_.size(); ++l) {

@@ -219,6 +219,24 @@ TEST(MerkleTest, ForgottenNodesComeFromTheOlderSourceAndPeaksAreKept) {
   EXPECT_THAT(prove_inclusion(alone, 3, 300), HasCode(Code::kNotFound));
 }
 
+TEST(MerkleTest, P2_ATreeThatGoesOnFromItsPeaksForgetsNoneThatItsNextProofNeeds) {
+  RecentNodes all = tree_of(100);
+  for (std::uint64_t start = 1; start <= 70; ++start) {
+    for (std::uint64_t forgotten = 0; forgotten <= start + 3; ++forgotten) {
+      RecentNodes young(*frontier_at(all, start));
+      std::uint64_t size = start;
+      for (; size < start + 3; ++size) young.append(nth(size));
+      young.forget_before(forgotten);
+      young.forget_before(forgotten / 2);
+      young.append(nth(size));
+      const auto proof = prove_consistency(young, size, size + 1);
+      ASSERT_OK(proof) << start << " " << forgotten;
+      EXPECT_OK(
+          verify_consistency(size, size + 1, slow_root(0, size), slow_root(0, size + 1), *proof));
+    }
+  }
+}
+
 TEST(MerkleTest, FrontierIsRestoredFromItsPeaks) {
   RecentNodes nodes = tree_of(100);
   const Frontier& whole = nodes.frontier();

@@ -200,6 +200,24 @@ TEST_F(RecoveryTest, S17_AKeyTableWithoutRoomIsWrittenOnceThereIsSome) {
   EXPECT_OK(verify_folder(files_, kRoot));
 }
 
+// An hour's soak found it: a log of more entries than memory holds took none after a restart.
+TEST_F(RecoveryTest, P1_ALogLongerThanMemoryHoldsGoesOnAfterARestart) {
+  LedgerOptions options = small_options();
+  options.recent_leaves = 4;
+  for (int run = 0; run < 4; ++run) {
+    auto store = open(options);
+    ASSERT_OK(store);
+    const auto load = add_load(**store);
+    ASSERT_OK(load);
+    for (int i = 0; i < 6; ++i) {
+      ASSERT_OK((*store)->ledger().publish());
+      ASSERT_OK(say(**store, *load, "key:1", "p", "a")) << run << " " << i;
+    }
+    ASSERT_OK((*store)->close("signal"));
+  }
+  EXPECT_OK(verify_folder(files_, kRoot));
+}
+
 TEST_F(RecoveryTest, S6_AFailedFlushPoisonsUntilARestart) {
   auto store = open();
   ASSERT_OK(store);

@@ -3,6 +3,7 @@ import http.server
 import json
 import os
 import shutil
+import socket
 import subprocess
 import threading
 
@@ -70,6 +71,7 @@ class Attacker:
                 attacker.fetched.append(self.path)
                 self.send_response(200 if page else 404)
                 self.send_header("Content-Type", "text/html")
+                self.send_header("X-Attacker", "here")
                 self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write((page or "").encode())
@@ -85,7 +87,10 @@ class Attacker:
                 self.send_header("Access-Control-Allow-Headers", "*")
                 self.end_headers()
 
-        self.server = http.server.ThreadingHTTPServer((address, port), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+        self.server = Server((address, port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
@@ -174,6 +179,39 @@ def test_S13_a_name_that_leads_here_but_is_not_ours_is_misdirected(own, upstream
         attacker.close()
         assert not [name for name, result in results.items() if result.startswith("read: ")], results
         assert_nothing_was_driven(server, upstream, results)
+        server.stop()
+        server.start()
+        assert sum(e["count"] for e in server.entries() if e["type"] == "refusal" and e["status"] == 421) >= 10
+
+
+# Served under a name with two addresses, of which browsers try that of IPv6 first: once the page's own server has gone, they go on to us.
+REBIND = """<!doctype html><title>rebinding</title><body><script>window.ready = (async () => {
+  for (;;) {
+    try { const r = await fetch("/where", {cache: "no-store"}); if (r.headers.get("x-attacker") === null) return; } catch (error) {}
+    await new Promise((done) => setTimeout(done, 200));
+  }
+})();</script>"""
+
+
+def test_S13_a_name_whose_address_changes_under_a_loaded_page_reaches_no_model(own, upstream, browse):
+    """DNS rebinding with a real browser: to it the page and we are one origin, so it may read what we say; that is a 421."""
+    if os.geteuid() != 0:
+        pytest.skip("names of a namespace of its own take root")
+    with own.configure(upstream.toml()) as server:
+        home, attacker = Attacker(), Attacker("::1", server.port)
+        origin = f"http://rebind.example:{server.port}"
+        attack = ATTACK % {"target": origin, "report": f"http://127.0.0.1:{home.port}/report"}
+        attacker.pages["/"] = REBIND + attack.partition("<body>")[2].replace("(async () => {\n", "(async () => { await window.ready;\n", 1)
+        browse(f"{origin}/", [("::1", "rebind.example"), ("127.0.0.1", "rebind.example")])
+        wait_until(lambda: "/where" in attacker.fetched, "the page runs", 90)
+        attacker.close()
+        [results] = wait_until(lambda: list(home.reports), "the page's report", 90)
+        home.close()
+        read = {name: result for name, result in results.items() if result.startswith("read: ")}
+        assert len(results) == 18 and len(read) >= 5, results  # it did reach us, as its own origin
+        assert all("not known by that Host name" in result for result in read.values()), read
+        assert "canned" not in json.dumps(results) and upstream.requests == []
+        assert not [e for e in server.entries() if e["type"] == "intent"]
         server.stop()
         server.start()
         assert sum(e["count"] for e in server.entries() if e["type"] == "refusal" and e["status"] == 421) >= 10

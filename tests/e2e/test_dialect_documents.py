@@ -217,6 +217,7 @@ PROSE = {  # the sentence: the file that checks it, and words of that check
     "values below -9999 are shown as -9999": ("src/dialect/engine_codec_test.cc", "logprobs[0].logprob, -9999.0F"),
     "With `n` above 1 an exchange takes as many of the model's slots at once": ("tests/e2e/test_tools.py", "at most 4 with this model"),
     "otherwise it answers 400 `no_chat_template`": ("tests/e2e/test_provenance.py", 'chat.status == 400 and chat.json()["error"]["code"] == "no_chat_template"'),
+    "such a request is answered with 400 `chat_template_failed`": ("tests/e2e/test_hostile_models.py", 'reply.status == 400 and error["code"] == "chat_template_failed"'),
     "Another model answers 400 `model_not_capable`.": ("tests/e2e/test_embeddings.py", 'refused.value.code == "model_not_capable"'),
     "*Refused*: 400 with this reason.": (HERE, "assert reply.status == 400 and words_of(reply) == f"),
     "the Python client's types (0.6.3) drop fields": ("tests/e2e/setup.sh", "ollama==0.6.3"),

@@ -1,16 +1,19 @@
 """B8: model files and engines that are broken, changed or hostile, against the running server. Each time the
 caller gets a clear error, the log an entry, the monitor runs on and another model is not affected."""
 import hashlib
+import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import threading
 import time
 
 import pytest
 
 from conftest import need
+from gguf import with_text
 from server import TINY, wait_until
 from test_engines import events_of_models
 
@@ -166,4 +169,94 @@ def test_B8_an_engine_killed_for_memory_is_an_entry_and_comes_again(beside):
         os.kill(engine, signal.SIGKILL)
         wait_until(lambda: ("crash", "hostile") in events_of_models(server), "the unload's entry")
         assert wait_until(lambda: ask(server).status == 200, "its successor", 30)
+        assert_runs_on(server)
+
+
+PLAIN = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
+LOOP = "{% for a in range(100000) %}{% for b in range(100000) %}{% set c = a * b %}{% endfor %}{% endfor %}"
+# name: the template, and what the operator is told of it
+EXPLOSIVES = {
+    "a loop in a loop": (LOOP, "processor time"),
+    "a huge range": ("{% for a in range(1000000000000) %}{{ a }}{% endfor %}", "processor time"),
+    "a text larger than memory": ("{{ 'a' | indent(100000000000, true) }}", "memory"),
+    "a macro that calls itself": ("{% macro f(x) %}{{ f(x + 1) }}{% endmacro %}{{ f(0) }}", "crashes"),
+    "brackets without end": ("{{ " + "(" * 60_000, "crashes"),
+}
+HEAD = '[engine]\ntemplate_timeout = "1s"\nscheduling = "other"'
+BOUND_S = 30  # a second of processor time on a busy machine, and the rest of a load
+
+
+def chat(server, words="hi", **more):
+    return server.post("/v1/chat/completions", {"model": "hostile", "messages": [{"role": "user", "content": words}], "max_tokens": 4, **more})
+
+
+def assert_blames_template(reply):
+    error = reply.json()["error"]
+    assert reply.status == 400 and error["code"] == "chat_template_failed", reply.body
+    assert "chat template took more time or memory" in error["message"] and "model.chat_template" in error["message"]
+
+
+@pytest.mark.parametrize("where", ["in the file", "in the configuration"])
+@pytest.mark.parametrize("name", EXPLOSIVES)
+def test_B8_a_chat_template_that_explodes_at_the_load_is_bounded_and_named(beside, name, where):
+    file, configure = beside
+    template, words = EXPLOSIVES[name]
+    more = ""
+    if where == "in the file":
+        with_text(TINY, file, "tokenizer.chat_template", template)
+    else:
+        shutil.copy(TINY, file)
+        (file.parent / "template.jinja").write_text(template)
+        more = f'chat_template = "{file.parent / "template.jinja"}"\n'
+    with configure(more, HEAD) as server:
+        assert ask(server, "tiny").status == 200
+        [other] = server.engine_pids()
+        began = time.monotonic()
+        assert_blames_template(chat(server))
+        assert_blames_template(ask(server))  # nor does it complete: it cannot be loaded
+        assert time.monotonic() - began < BOUND_S
+        said = server.run("model", "load", "hostile", code=3).stderr
+        assert "chat template" in said and words in said and "model.chat_template" in said, said
+        assert server.engine_pids() == [other]
+        failed = [e for e in server.entries() if e.get("verb") == "model.load" and e["object"] == "hostile"]
+        assert {e["result"] for e in failed} == {"failed_precondition"}
+        wait_until(lambda: [e for e in server.entries() if e["type"] == "refusal" and e["cause"] == "engine" and e["status"] == 400],
+                   "the refusal's entry", 30)
+        assert_runs_on(server)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPLOSIVES if name != "brackets without end"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_B8_a_chat_template_that_explodes_on_a_request_is_bounded_and_the_engine_comes_again(beside, name, stream):
+    file, configure = beside
+    with_text(TINY, file, "tokenizer.chat_template", "{% if messages[-1]['content'] == 'boom' %}" + EXPLOSIVES[name][0] + "{% endif %}" + PLAIN)
+    with configure(head=HEAD) as server:
+        assert ask(server, "tiny").status == 200
+        [other] = server.engine_pids()
+        assert chat(server).status == 200
+        began = time.monotonic()
+        reply = chat(server, "boom", stream=stream)
+        assert time.monotonic() - began < BOUND_S
+        assert_blames_template(reply)
+        end = server.wait_for_end(reply.headers["candor-exchange"])
+        assert end["type"] == "abort" and end["reason"] == "engine_lost", end
+        wait_until(lambda: ("crash", "hostile") in events_of_models(server), "the unload's entry")
+        assert wait_until(lambda: chat(server).status == 200, "its successor", 30)
+        assert other in server.engine_pids()
+        assert_runs_on(server)
+
+
+def test_B8_a_chat_template_burns_no_longer_when_its_caller_has_left(beside):
+    file, configure = beside
+    with_text(TINY, file, "tokenizer.chat_template", "{% if messages[-1]['content'] == 'boom' %}" + LOOP + "{% endif %}" + PLAIN)
+    with configure(head=HEAD) as server:
+        assert chat(server).status == 200
+        [engine] = server.engine_pids()
+        with socket.create_connection(server.tcp) as connection:
+            body = json.dumps({"model": "hostile", "messages": [{"role": "user", "content": "boom"}], "stream": True})
+            connection.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                               f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            wait_until(lambda: [e for e in server.entries() if e["type"] == "intent"][1:], "the intent")
+        wait_until(lambda: engine not in server.engine_pids(), "the end of the engine that burns", BOUND_S)
+        assert wait_until(lambda: chat(server).status == 200, "its successor", 30)
         assert_runs_on(server)

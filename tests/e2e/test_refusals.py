@@ -23,6 +23,7 @@ from server import SMOL, TINY, Candor, http, wait_until
 from test_dialect_documents import bodies
 from test_disk import SMALL
 from test_failing_disk import FailingDisk, shim  # noqa: F401 (a fixture)
+from test_hostile_models import LOOP
 from test_provenance import GEMMA
 from test_upstreams import Raw, sse
 from upstream import Upstream
@@ -49,7 +50,7 @@ UNSPEAKABLE = {
     "This model is not served for that. For embeddings the operator gives it the engine flags --embeddings and --pooling mean.": {"anthropic"},
     # before a path is known the shape is OpenAI's
 } | {s.text: {"anthropic", "ollama"} for s in sentences() if s.file in ("connection.cc", "server.cc")}
-HTTP = {s.text for s in sentences() if s.file == "request_reader.cc" and s.text.startswith(("Only HTTP", "The request ", "Exactly one", "The body's length",
+HTTP = {s.text for s in sentences() if s.file == "request_reader.cc" and s.text.startswith(("Only HTTP", "The request ", "Exactly one", "The body's length", "A header field",
                                                                                             "The only ", "Compressed"))
         and "holds more text" not in s.text}
 UNSPEAKABLE |= {text: {"anthropic", "ollama"} for text in HTTP}
@@ -61,13 +62,10 @@ UNHEARD = {
     "Which user of this machine asks could no longer be told. Keep the connection open until the answer ends, or send an API key (made with "
     "`candor key create`).": "likewise",
     "The body is larger than the {} bytes that are allowed.": "the HTTP server has the same bound",
-    "The body's length is given more than once.": "the parser below refuses it as not well-formed",
     "The answer took longer than allowed.": "the engine's deadline is the same and comes first",
     "An operator has stopped this answer. Ask again.": "it takes a resumption between two steps of one exchange",
     "The request could not be put on record, so it may not be answered.": "an intent that cannot be encoded is a bug",
-    "The engine ended before it answered. Ask again in a moment.": "an engine's end is a race: that its connection broke is mostly seen first",
-    "The engine ended while it answered. Ask again in a moment.": "likewise",
-    "The model's engine is not available now. Ask again in a moment.": "an engine that keeps failing; not shown yet in each dialect",
+    "The engine ended while it answered. Ask again in a moment.": "an engine's end is a race: that its connection broke is mostly seen first",
     "The server failed to answer this request.": "a bug",
     "The Authorization header is not \"Bearer\" and one token." + USE_KEY: "test_oidc.py hears it, in OpenAI's shape",
     "The identity provider's keys cannot be had now, so no sign-in token is taken. Ask again in a moment, or tell the operator.": "likewise",
@@ -264,6 +262,7 @@ def wrong_doors(heard, server):
     for request in (b"GET / HTTP/3.0\r\n\r\n", b"GET http://x/ HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
                     b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
                     head + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", head + b"Transfer-Encoding: gzip\r\n\r\n",
+                    head + b"X: a\r\n b\r\n\r\n", head + b"Content-Length: 2, 2\r\n\r\n{}",
                     head + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", head + b"Expect: tea\r\nContent-Length: 2\r\n\r\n{}",
                     head + b"Content-Length: 999999999\r\n\r\n", b"GET\x01 / HTTP/1.1\r\nHost: localhost\r\n\r\n"):
         with socket.create_connection(server.tcp) as raw:
@@ -279,6 +278,7 @@ def strangers(heard, server):
     for api in GENERATING:
         for key in (good["key"], short["key"], "cnd_" + "0" * 43, "eyJhbGciOiJub25lIn0.e30.x", narrow):
             heard.ask(api, APIS[api][2][0], {"Authorization": f"Bearer {key}"})
+        heard.ask(api, APIS[api][2][0], {"Authorization": "Bearer a", "x-api-key": "b"}, status=400)
         heard.ask(api, APIS[api][2][0], {"Idempotency-Key": "x"}, status=400)
         heard.ask(api, APIS[api][2][0], {"Candor-Nonce": "a b"}, status=400)
         heard.ask(api, APIS[api][2][0] | {"model": "nobody"}, status=404)
@@ -384,6 +384,13 @@ def local_models(heard, made):
                 heard.ask("completions", APIS["completions"][2][0] | {"n": 5}, server=server, status=400)
                 for api in ("embeddings", "embed"):
                     heard.ask(api, APIS[api][2][0], server=server, status=400)
+    for engine, model_, status in (('template_timeout = "200ms"', model + 'chat_template = "{}"\n', 400), ('binary = "/bin/true"', model, 503)):
+        server = made()
+        template = server.folder / "loop.jinja"
+        template.write_text(LOOP)
+        with server.configure(f"[engine]\n{engine}\n" + model_.format(template)):
+            for api in GENERATING:
+                heard.ask(api, APIS[api][2][0], server=server, status=status)
 
 
 def all_at_once(heard, server, stream=True):

@@ -290,7 +290,8 @@ Result<StartedEngine> Launcher::start_own(const EngineStart& start) {
   SpawnRequest request{
       .binary_fd = programs_.engine.fd.get(),
       .arguments = {"candor-engine", "--control-fd", "3", "--model-fd", "4", "--report-fd", "5",
-                    "--data-limit", std::to_string(start.data_limit_bytes)},
+                    "--data-limit", std::to_string(start.data_limit_bytes), "--template-ms",
+                    std::to_string(start.template_time.count())},
       .descriptors = {{programs_.null.get(), 0},
                       {errors.writer.get(), 1},
                       {errors.writer.get(), 2},

@@ -58,6 +58,7 @@ struct EngineStart {
   std::vector<int> adapter_fds{};  // LoRA adapters, in order
   std::vector<std::string> flags{};
   std::uint64_t data_limit_bytes = 0;
+  std::chrono::milliseconds template_time{10'000};  // own engine only
   std::chrono::milliseconds deadline{10'000};
 };
 

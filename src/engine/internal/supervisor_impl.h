@@ -37,7 +37,8 @@ struct EngineInstance {
   internal::ErrorRing error_ring;
 
   std::atomic<bool> alive{true};
-  std::atomic<bool> stalled{false};  // a stream reported a pause
+  std::atomic<bool> stalled{false};          // a stream reported a pause
+  std::atomic<bool> template_failed{false};  // set before alive is cleared
   std::vector<bool> slots;
   int used = 0;
   SteadyTime last_used{};

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "dialect/dialect.h"
 #include "gateway/pipeline.h"
 
 namespace candor::gateway {
@@ -17,5 +18,8 @@ namespace candor::gateway {
 [[nodiscard]] std::unique_ptr<Stage> make_guard_stage();      // guard_stage.cc
 [[nodiscard]] std::unique_ptr<Stage> make_release_stage();    // ledger_stages.cc
 [[nodiscard]] std::unique_ptr<Stage> make_outcome_stage();    // ledger_stages.cc
+
+// What the caller hears of a chat template that may not go on (engine::blames_template).
+[[nodiscard]] dialect::ErrorInfo template_error();  // engine_stage.cc
 
 }  // namespace candor::gateway
