@@ -125,6 +125,7 @@ def test_C8_users_teams_keys_and_models_have_budgets_of_their_own(own, upstream)
         assert server.complete(model="canned").status == 200  # nobody bounds this
         assert shown(server)[("team:red", "day", "tokens")] == (3 * TOKENS, 0)
         assert "team:red" in server.run("budget").stdout
+        assert "[[budget]] user:ada day requests=3" in server.run("--config", server.folder / "candor.toml", "doctor").stdout
 
 
 def test_C8_running_answers_are_counted_exactly(own):
