@@ -231,6 +231,7 @@ struct Change {
   std::string before, after;  // "" where a model was added or removed
   Effect effect = Effect::kRestart;
 };
+
 // Each [[budget]] and [[priority]] in a line: {"budget", "user:* month requests=5"}.
 [[nodiscard]] std::vector<NameValue> table_lines(const Config& config);
 
