@@ -296,7 +296,9 @@ std::string configuration_text(const config::Config& config) {
     for (const std::string& replica : model.upstream) out.append(replica).append(" ");
     out.append(model.upstream_model).append("\n");
   }
-  out.append(config::budgets_text(config)).append(config::priorities_text(config));
+  for (const auto& [kind, line] : config::table_lines(config)) {
+    out.append(kind).append(" ").append(line).append("\n");
+  }
   return out;
 }
 
@@ -309,6 +311,14 @@ json::Array settings_json(const config::Config& config) {
     item["origin"] = setting.where;
     item["applies"] =
         setting.key->effect == config::Effect::kReload ? "at a reload" : "at a restart";
+    out.emplace_back(std::move(item));
+  }
+  for (const auto& [kind, line] : config::table_lines(config)) {
+    json::Object item;
+    item["key"] = kind;
+    item["value"] = line;
+    item["origin"] = config.file.filename().string();
+    item["applies"] = "at a reload";
     out.emplace_back(std::move(item));
   }
   return out;

@@ -187,31 +187,26 @@ Result<Config> parse_config(std::string_view toml, const Path& file, const Sourc
   return config;
 }
 
-std::string budgets_text(const Config& config) {
+std::vector<NameValue> table_lines(const Config& config) {
   constexpr std::array<std::string_view, 3> kWindows{"minute", "day", "month"};
-  std::string out;
+  constexpr std::array<std::string_view, 3> kClasses{"high", "normal", "low"};
+  std::vector<NameValue> lines;
   for (const Budget& b : config.budgets) {
-    out += fmt::format("{}:{} {}", kind_text(b.kind), b.name,
-                       kWindows[static_cast<std::size_t>(b.window)]);
+    std::string text = fmt::format("{}:{} {}", kind_text(b.kind), b.name,
+                                   kWindows[static_cast<std::size_t>(b.window)]);
     for (const auto& [what, limit] :
          {std::pair{"requests", b.requests}, std::pair{"tokens", b.tokens},
           std::pair{"tokens_in", b.tokens_in}, std::pair{"tokens_out", b.tokens_out},
           std::pair{"seconds", b.seconds}, std::pair{"streams", b.streams}}) {
-      if (limit > 0) out += fmt::format(" {}={}", what, limit);
+      if (limit > 0) text += fmt::format(" {}={}", what, limit);
     }
-    out += '\n';
+    lines.emplace_back("budget", std::move(text));
   }
-  return out;
-}
-
-std::string priorities_text(const Config& config) {
-  constexpr std::array<std::string_view, 3> kClasses{"high", "normal", "low"};
-  std::string out;
   for (const Priority& p : config.priorities) {
-    out += fmt::format("{}:{} {}\n", kind_text(p.kind), p.name,
-                       kClasses[static_cast<std::size_t>(p.turns)]);
+    lines.emplace_back("priority", fmt::format("{}:{} {}", kind_text(p.kind), p.name,
+                                               kClasses[static_cast<std::size_t>(p.turns)]));
   }
-  return out;
+  return lines;
 }
 
 std::vector<Change> diff(const Config& before, const Config& after) {
@@ -223,12 +218,17 @@ std::vector<Change> diff(const Config& before, const Config& after) {
       changes.push_back({std::string(a.key->name), a.value, b.value, a.key->effect});
     }
   }
-  if (before.budgets != after.budgets) {
-    changes.push_back({"budget", budgets_text(before), budgets_text(after), Effect::kReload});
-  }
-  if (before.priorities != after.priorities) {
-    changes.push_back(
-        {"priority", priorities_text(before), priorities_text(after), Effect::kReload});
+  const auto all_of = [](const Config& config, std::string_view kind) {
+    std::string text;
+    for (const auto& [of, line] : table_lines(config)) {
+      if (of == kind) text += line + "\n";
+    }
+    return text;
+  };
+  for (const std::string kind : {"budget", "priority"}) {
+    std::string then = all_of(before, kind);
+    std::string now = all_of(after, kind);
+    if (then != now) changes.push_back({kind, std::move(then), std::move(now), Effect::kReload});
   }
   const auto find = [](const std::vector<Model>& models, std::string_view name) {
     const auto found = std::ranges::find(models, name, &Model::name);

@@ -240,9 +240,9 @@ struct Change {
   std::string before, after;  // "" where a model was added or removed
   Effect effect = Effect::kRestart;
 };
-// Each budget and priority in a line.
-[[nodiscard]] std::string budgets_text(const Config& config);
-[[nodiscard]] std::string priorities_text(const Config& config);
+
+// Each [[budget]] and [[priority]] in a line: {"budget", "user:* month requests=5"}.
+[[nodiscard]] std::vector<NameValue> table_lines(const Config& config);
 
 // What a reload from one to the other changes; models are compared whole, and so are all budgets
 // and all priorities ("budget", "priority").

@@ -274,6 +274,28 @@ TEST(ConfigTest, DiffSaysWhatAReloadChanges) {
   EXPECT_THAT(diff(before, before), IsEmpty());
 }
 
+TEST(ConfigTest, C8_BudgetsAndPrioritiesAreReadAndAReloadSaysThatTheyChanged) {
+  const auto before = *parse("[[budget]]\nsubject='user:*'\nrequests=5\n");
+  const auto after = *parse(
+      "[[budget]]\nsubject='user:*'\nrequests=6\n"
+      "[[budget]]\nsubject='team:a b'\nwindow='day'\ntokens_out=7\nstreams=1\n"
+      "[[priority]]\nsubject='key:k'\nclass='low'\n");
+  ASSERT_EQ(after.budgets.size(), 2U);
+  EXPECT_EQ(after.budgets[1].kind, SubjectKind::kTeam);
+  EXPECT_EQ(after.budgets[1].name, "a b");
+  EXPECT_EQ(after.budgets[1].window, BudgetWindow::kDay);
+  EXPECT_EQ(after.priorities[0].turns, TurnClass::kLow);
+  EXPECT_THAT(table_lines(after),
+              ElementsAre(NameValue{"budget", "user:* month requests=6"},
+                          NameValue{"budget", "team:a b day tokens_out=7 streams=1"},
+                          NameValue{"priority", "key:k low"}));
+  const auto changes = diff(before, after);
+  ASSERT_EQ(changes.size(), 2U);
+  EXPECT_EQ(changes[0].key, "budget");
+  EXPECT_EQ(changes[0].effect, Effect::kReload);
+  EXPECT_EQ(changes[1].key, "priority");
+}
+
 TEST(ConfigTest, TheFileIsTheNamedOneOrTheFirstFound) {
   FaultyFileSystem fs;
   ASSERT_OK(fs.make_folders("/etc/candor"));

@@ -421,12 +421,17 @@ Task<Result<json::Value>> Admin::erase(Request& request) {
                      "resumed: candor resume --user first");
     }
   }
-  std::string pseudonym;
-  auto report = co_await off_thread(services_.workers, [&] {
-    if (erasure.caller) {
-      const auto subject = services_.keys.find_subject(*erasure.caller);
-      if (subject) pseudonym = subject->pseudonym;
-    }
+  std::string pseudonym, team;
+  if (erasure.caller) {
+    const auto subject = co_await off_thread(
+        services_.workers, [&] { return services_.keys.find_subject(*erasure.caller); });
+    if (subject) pseudonym = subject->pseudonym;
+    const auto member = services_.budgets.members().find(pseudonym);
+    if (member != services_.budgets.members().end()) team = member->second.team;
+  }
+  auto report = co_await off_thread(services_.workers, [&]() -> Result<store::ErasureReport> {
+    // What the team used stays, and after this nothing else says which team it was.
+    if (!team.empty()) TRY(store_.state().keep_team(pseudonym, team));
     return store_.erase(erasure);
   });
   if (!report) co_return std::unexpected(report.error());

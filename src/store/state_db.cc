@@ -288,6 +288,14 @@ Result<void> StateDb::save_use(const UseCounts& changed, std::int64_t oldest_s) 
   return transaction.commit();
 }
 
+Result<void> StateDb::keep_team(std::string_view pseudonym, std::string_view team) {
+  const std::lock_guard lock(state_->state_mutex);
+  auto put =
+      TRY(state_->state.prepare("INSERT OR REPLACE INTO use_team(caller, team) VALUES (?1, ?2)"));
+  TRY(put.bind_all(pseudonym, team));
+  return put.run();
+}
+
 Result<StateDb::NewApiKey> StateDb::create_api_key(std::string_view name,
                                                    std::optional<std::int64_t> expires_us,
                                                    std::vector<std::string> models, KeyFacts facts,

@@ -139,6 +139,8 @@ class StateDb {
   // oldest_s are removed.
   [[nodiscard]] Result<void> save_use(const UseCounts& changed, std::int64_t oldest_s);
 
+  [[nodiscard]] Result<void> keep_team(std::string_view pseudonym, std::string_view team);
+
   // --- the exchange index
   struct IndexUpdate {
     std::vector<ExchangeRow> exchanges;  // inserted, or merged into what is there

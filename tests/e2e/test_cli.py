@@ -13,7 +13,7 @@ from server import BIN, QUESTION, Candor
 
 VERBS = ["serve", "chat", "model", "model list", "model load", "model unload", "ledger", "ledger show", "ledger tail",
          "ledger verify", "ledger export", "ledger open", "receipt", "erase", "key", "key create", "key list",
-         "key revoke", "key log", "key auditor", "doctor", "reload", "stop", "resume", "shutdown", "policy check", "policy test", "scan", "version", "completion"]
+         "key revoke", "key log", "key auditor", "doctor", "reload", "stop", "resume", "budget", "budget reconcile", "shutdown", "policy check", "policy test", "scan", "version", "completion"]
 
 
 @pytest.fixture

@@ -288,7 +288,8 @@ def other_configurations(heard, made):
     upstream = Upstream(words=["a"])
     for toml, status in (("[identity]\nrequire_key = true\n", 401), ("[identity]\nos_users = [\"54321\"]\n", 401),
                          ("[identity]\nforwarder_uids = [0]\n", 401), ("[limits]\nstrict_fields = true\n", 400),
-                         ("[limits]\nmax_body_bytes = \"64KiB\"\n", 400), ("[quota]\nexchanges_per_minute = 1\n", 429)):
+                         ("[limits]\nmax_body_bytes = \"64KiB\"\n", 400), ("[quota]\nexchanges_per_minute = 1\n", 429),
+                         ("[[budget]]\nsubject = \"user:*\"\nrequests = 1\n", 429)):
         with made().configure(toml + upstream.toml()) as server:
             if status == 429:
                 server.complete(model="canned")
@@ -314,6 +315,12 @@ def busy(heard, made):
         wait_until(lambda: any("configuration.reloaded" in line for line in server.log), "the reload")
         for api in GENERATING:
             heard.ask(api, APIS[api][2][0], server=server, status=504)
+        held.close()
+    with made().configure(slow.toml() + "[[budget]]\nsubject = \"model:canned\"\nstreams = 1\n") as server:
+        held = server.stream("/v1/completions", {"model": "canned", "prompt": "a"})
+        held.event()
+        for api in GENERATING:
+            heard.ask(api, APIS[api][2][0], server=server, status=429)
         held.close()
     for how in ("time", "stop", "end"):
         server = made().configure("[limits]\ndrain_timeout = \"0s\"\n" + ("request_timeout = \"2s\"\n" if how == "time" else "") + slow.toml())

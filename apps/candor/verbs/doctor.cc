@@ -124,6 +124,14 @@ json::Array settings_json(const Context& context) {
     one["applies"] = setting.key->effect == config::Effect::kReload ? "reload" : "restart";
     list.push_back(std::move(one));
   }
+  for (const auto& [kind, line] : config::table_lines(context.config())) {
+    json::Object one;
+    one["key"] = kind;
+    one["value"] = line;
+    one["origin"] = context.config().file.filename().string();
+    one["applies"] = "reload";
+    list.push_back(std::move(one));
+  }
   return list;
 }
 
@@ -244,6 +252,9 @@ class Doctor {
           "  " + std::string(setting.key->name) + " = " + out_.shown(setting.value) + "  [" +
           (setting.where.empty() ? origin_word(setting.origin) : setting.where) + "]";
       out_.line(fallback ? out_.style().faint(line) : line);
+    }
+    for (const auto& [kind, line] : config::table_lines(context_.config())) {
+      out_.line("  [[" + kind + "]] " + out_.shown(line));
     }
     for (const std::string& warning : context_.config().warnings) {
       out_.line("  " + out_.style().caution("warning: ") + out_.shown(warning));
