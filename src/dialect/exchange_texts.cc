@@ -31,7 +31,10 @@ class Lister {
     if (tool.parameters) schema(base + "/parameters", *tool.parameters);
   }
   std::vector<ExchangeText> take() {
-    if (!texts_.empty()) texts_.back().goes_on = false;
+    // A part goes on in the next text where that is a part too.
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      texts_[i].goes_on = texts_[i].goes_on && i + 1 < texts_.size() && texts_[i + 1].goes_on;
+    }
     return std::move(texts_);
   }
 

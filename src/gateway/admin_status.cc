@@ -45,7 +45,7 @@ json::Object model_status_json(const engine::ModelStatus& status) {
 }
 
 json::Array promise_states(std::string_view mode, bool has_upstreams, bool declared, bool confined,
-                           bool sealed, bool ledger_ok) {
+                           bool sealed, bool ledger_ok, const Rulebook* rules) {
   const bool service = mode == "service";
   json::Array out;
   const auto add = [&out](std::string_view id, std::string_view state, std::string_view why) {
@@ -65,7 +65,13 @@ json::Array promise_states(std::string_view mode, bool has_upstreams, bool decla
   add("P2", service ? "held" : "limited", against);
   add("P3", service ? "held" : "limited",
       sealed ? against : "no content is kept, only commitments");
-  add("P4", "not yet", "the server asks no detectors and no policy yet; nothing is withheld");
+  if (rules != nullptr) {
+    add("P4", "held",
+        std::to_string(rules->policy().rules()) + " rules judge what " +
+            std::to_string(rules->scanner().detectors().size()) + " detectors find");
+  } else {
+    add("P4", "not held", "no policy is in force (policy.packs, policy.files): nothing is withheld");
+  }
   add("P5",
       has_upstreams ? "limited"
       : service     ? "held"
@@ -139,7 +145,15 @@ Task<Result<json::Value>> Admin::status(Request& /*request*/) {
   const std::string run_mode =
       out.contains("mode") ? std::string(out["mode"].as_string()) : std::string("own_user");
   out["promises"] = promise_states(run_mode, has_upstreams, declared, confined,
-                                   mode == store::ContentMode::kSealed, health.has_value());
+                                   mode == store::ContentMode::kSealed, health.has_value(),
+                                   services_.rulebook.get());
+  if (services_.rulebook) {
+    json::Object policy;
+    policy["digest"] = to_hex(services_.rulebook->policy().digest());
+    policy["rules"] = services_.rulebook->policy().rules();
+    policy["detectors"] = services_.rulebook->scanner().detectors().size();
+    out["policy"] = std::move(policy);
+  }
   if (services_.oidc) {
     const OidcKeys::Status oidc = services_.oidc->status();
     json::Object object;

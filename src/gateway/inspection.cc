@@ -46,6 +46,21 @@ class Joined {
   std::vector<Piece> pieces_;
 };
 
+// Whether one text alone holds what the detector found across the border: then the other's first
+// letters only look like more of it.
+bool known(const std::vector<RequestFinding>& found, std::size_t count, std::uint32_t detector,
+           const std::vector<Place>& places) {
+  return std::any_of(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count),
+                     [&](const RequestFinding& one) {
+                       const Place& at = one.places.front();
+                       return one.detector == detector &&
+                              std::ranges::any_of(places, [&](const Place& place) {
+                                return place.text == at.text && place.begin < at.end &&
+                                       at.begin < place.end;
+                              });
+                     });
+}
+
 struct Edit {
   std::size_t begin = 0, end = 0;
   std::string stand_in;
@@ -97,6 +112,7 @@ std::vector<RequestFinding> inspect(const std::vector<ExchangeText>& texts,
       out.push_back({f.detector, f.confidence, {{i, f.begin, f.end}}});
     }
   }
+  const std::size_t alone = out.size();
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (!texts[i].goes_on) continue;
     Joined joined;
@@ -109,7 +125,9 @@ std::vector<RequestFinding> inspect(const std::vector<ExchangeText>& texts,
     scanner.scan(joined.text(), scratch, found);
     for (const dlp::Finding& f : found) {
       std::vector<Place> places = joined.places(f.begin, f.end);
-      if (places.size() > 1) out.push_back({f.detector, f.confidence, std::move(places)});
+      if (places.size() > 1 && !known(out, alone, f.detector, places)) {
+        out.push_back({f.detector, f.confidence, std::move(places)});
+      }
     }
   }
   return out;

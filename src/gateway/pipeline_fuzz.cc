@@ -132,6 +132,7 @@ class Monitor {
                               .halts = {},
                               .os_groups = {},
                               .budgets = {},
+                              .rulebook = nullptr,
                               .oidc = {},
                               .draining = false});
     gateway.emplace(*services, standard_pipeline());

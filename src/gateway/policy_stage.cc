@@ -149,6 +149,12 @@ class PolicyStage final : public Stage {
     facts.request.justification = reason;
     facts.place.network = network_of(s.call.peer());
     facts.jurisdiction = s.governance->book().jurisdiction();
+    const BudgetSummary budget = s.services.budgets.summary(
+        payer_of(s.caller, s.subject, asked.model), s.services.clock.wall_us());
+    facts.budget = {.requests_left = budget.requests_left,
+                    .tokens_left = budget.tokens_left,
+                    .seconds_left = budget.seconds_left,
+                    .used_percent = budget.used_percent};
     facts.time_us = s.services.clock.wall_us();
   }
 

@@ -71,6 +71,10 @@ UNHEARD = {
     "The identity provider's keys cannot be had now, so no sign-in token is taken. Ask again in a moment, or tell the operator.": "likewise",
     "Your sign-in names no group that may use this server. Ask the operator about oidc.groups.": "likewise",
     "The API key could not be checked now." + USE_KEY: "it takes a read of SQLite that fails, and its pages are in memory",
+    "The model was replaced while the policy looked at it. Ask again.": "it takes a model file that changes between two steps of one exchange",
+    "More was found in this request than can be looked at one by one. Send it in smaller parts.": "test_governance.py hears it, in OpenAI's shape",
+    "A rule sends this to a model that is not here or not for you. Ask the operator.": "likewise",
+    "Candor-Justification must be one line of at most 500 bytes.": "likewise",
     "The model's engine failed on this request.": "a kind of error that the list above does not have is a bug",
 }
 

@@ -148,10 +148,9 @@ json::Array promises_offline(const std::vector<Check>& checks) {
   for (int number = 1; number <= 10; ++number) {
     json::Object one;
     one["id"] = "P" + std::to_string(number);
-    const bool limited = number == 4 || (number == 6 && !confinable);
+    const bool limited = number == 6 && !confinable;
     one["state"] = limited ? "limited" : "no server";
-    one["why"] = number == 4 ? "the server asks no detectors and no policy yet: nothing is withheld"
-                 : number == 6
+    one["why"] = number == 6
                      ? (confinable ? "this kernel can confine engines; measured at each load"
                                    : "this kernel cannot confine engines; they are refused")
                      : "nothing runs; start 'candor serve'";

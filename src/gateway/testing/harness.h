@@ -121,6 +121,7 @@ class Harness : public testing::Test {
                                .halts = {},
                                .os_groups = {},
                                .budgets = {},
+                               .rulebook = nullptr,
                                .oidc = {},
                                .draining = false});
     gateway_.emplace(*services_, standard_pipeline());
