@@ -225,13 +225,18 @@ class Hostile {
   }
 
   [[nodiscard]] std::string text() {
+    // Mostly short, since what matters stands close together; a long one now and then.
+    const std::size_t longest = below(16) == 0 ? 400 : 60;
     std::string out;
-    for (std::size_t pieces = 1 + below(5); pieces > 0; --pieces) {
+    for (std::size_t pieces = 1 + below(longest == 400 ? 6 : 2); pieces > 0; --pieces) {
       switch (below(8)) {
-        case 0: out += sample_text(20 + below(200), random_()); break;
+        case 0: out += sample_text(20 + below(longest), random_()); break;
         case 1: out += noise(); break;
         case 2: out += fragment() + fragment(); break;
-        default: out += dressed(examples_[below(examples_.size())]); break;
+        default: {
+          const std::string& one = examples_[below(examples_.size())];
+          out += one.size() <= 2 * longest ? dressed(one) : fragment().substr(0, longest);
+        }
       }
       static constexpr std::string_view kBetween[] = {" ", "",    "\n", ", ", "@",  ":",     "1",
                                                       "a", "%20", "\\", "=",  "  ", "\u200b"};
@@ -241,7 +246,36 @@ class Hostile {
   }
   std::mt19937& random() { return random_; }
 
+  // Every byte of text in one encoding, 0 to 6.
+  static std::string encoded(const std::string& text, std::size_t kind) {
+    switch (kind) {
+      case 0: return to_base64(as_bytes(text));
+      case 1: return to_hex(as_bytes(text));
+      case 2: return spaced(to_base64(as_bytes(text)), 60, "\n    ");
+      case 3: return spaced(to_hex(as_bytes(text)), 2, " ");
+      case 4: return all(text, "%{:02X}");
+      case 5: return all(text, "&#{};");
+      default: return all(text, "\\u{:04x}");
+    }
+  }
+
  private:
+  static std::string spaced(const std::string& text, std::size_t width, std::string_view space) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size(); at += width) {
+      out += text.substr(at, width);
+      out += space;
+    }
+    return out;
+  }
+  static std::string all(const std::string& text, std::string_view form) {
+    std::string out;
+    for (const char c : text) {
+      out += fmt::format(fmt::runtime(form), static_cast<unsigned>(static_cast<unsigned char>(c)));
+    }
+    return out;
+  }
+
   std::size_t below(std::size_t bound) { return random_() % bound; }
 
   std::string fragment() {
@@ -338,6 +372,30 @@ void random_chunkings(std::uint32_t seed, std::size_t chunkings) {
 TEST(StreamGuardTest, C15_RandomChunkings) {
   random_chunkings(static_cast<std::uint32_t>(number_from("CANDOR_SEED", 1)),
                    number_from("CANDOR_CHUNKINGS", kChunkings));
+}
+
+// Longer than what is kept of the text that is out, so that scans begin in its middle.
+TEST(StreamGuardTest, C15_LongTexts) {
+  Hostile hostile(21);
+  const auto cuts = [&](const Judge& judge, std::size_t least, std::size_t most) {
+    std::vector<std::size_t> at = {0};
+    while (at.back() < judge.text().size()) {
+      at.push_back(at.back() + least + hostile.random()() % (most - least));
+    }
+    at.pop_back();
+    return at;
+  };
+  std::string mixed;
+  while (mixed.size() < 24000) mixed += hostile.text() + sample_text(300, hostile.random()(), 150);
+  const Judge judge(mixed);
+  EXPECT_GT(judge.expected().parts.size(), 100U);
+  EXPECT_TRUE(judge.same(cuts(judge, 60, 200)));
+  EXPECT_TRUE(judge.same(cuts(judge, 300, 3000)));
+  for (std::size_t kind = 0; kind < 7; ++kind) {
+    const Judge encoded("x: " + Hostile::encoded(sample_text(3000, kind, 200), kind) + " end");
+    EXPECT_GT(encoded.expected().parts.size(), 10U) << kind;
+    EXPECT_TRUE(encoded.same(cuts(encoded, 200, 1500))) << kind;
+  }
 }
 
 std::vector<Part> all_parts(const Scanner& scanner, std::string_view text, std::size_t width,
