@@ -28,11 +28,12 @@ enum class StreamMode : std::uint8_t {
   // a finding depends on nothing outside [b - kContextBefore, e + max(max_context_after,
   // kBoundaryBytes)), and e - b <= max_span.
   kExact,
-  // Mask from the detector's literal on, to the match's end or max_span. The guard must not wait
-  // for the end, since it may be thousands of bytes away.
+  // Mask from where the pattern has matched at its shortest, to the match's end. The guard must not
+  // wait for the end, since it may be thousands of bytes away, so nothing may take the match back:
+  // no boundary, validator or context words, and it stands above all that it overlaps.
   kTrigger,
   kBuffer,   // hold the whole field until it ends
-  kMonitor,  // nothing is held; a finding may come after its text was released
+  kMonitor,  // nothing is held; a finding may come after release, and gives way to all
 };
 
 struct Detector {

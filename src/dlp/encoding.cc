@@ -198,9 +198,9 @@ class Opener {
     if (line != std::string_view::npos && line >= begin) begin = line + 1;
     // Only source strings have escapes that make no region and yet stand for something else.
     const std::size_t from =
-        layer == Layer::kEscapes ? begin
-                                 : std::max(begin, text_.size() - std::min(text_.size(),
-                                                                           kLongestEscape - 1));
+        layer == Layer::kEscapes
+            ? begin
+            : std::max(begin, text_.size() - std::min(text_.size(), kLongestEscape - 1));
     if (text_.find(mark, from) == std::string_view::npos) return;
     Region region = decode_escapes(text_, layer, begin, text_.size(), Ending::kMayGoOn);
     if (region.end < text_.size()) out_.undecided.push_back(region.end);
@@ -242,8 +242,7 @@ bool begins_with_text(std::string_view decoded, std::size_t at) {
   return find_text(decoded.substr(at, kMinText), Ending::kEnds) == 0;
 }
 
-void open_encodings(std::string_view text, const EncodingHints& hints, Opened& out,
-                    Ending ending) {
+void open_encodings(std::string_view text, const EncodingHints& hints, Opened& out, Ending ending) {
   out.regions.clear();
   out.opaque.clear();
   out.undecided.clear();

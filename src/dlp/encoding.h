@@ -30,7 +30,7 @@ enum class Layer : std::uint8_t { kPlain, kBase64, kHex, kPercent, kHtml, kEscap
 inline constexpr std::size_t kMinEncoded = 20;  // characters of base64 or hex that may hide text
 inline constexpr std::size_t kMinOpaque = 160;  // characters that are opaque if they are no text
 inline constexpr std::size_t kMarginBefore = 128, kMarginAfter = 320;
-inline constexpr std::size_t kMinText = 6;  // printable bytes that hidden text begins with
+inline constexpr std::size_t kMinText = 6;         // printable bytes that hidden text begins with
 inline constexpr std::size_t kLongestEscape = 12;  // a pair of \uXXXX
 
 struct Region {

@@ -20,7 +20,6 @@ constexpr std::size_t kSampleBytes = 128U << 10U;
 
 }  // namespace
 
-
 struct Scanner::Scratch {
   Workspace workspace;
   FoldedText plain, inner;
@@ -153,9 +152,9 @@ void Scanner::State::collect(std::string_view context, std::string_view text, Sc
   });
 }
 
-void Scanner::State::collect_region(
-    const Region& region, std::size_t context, Scratch& scratch,
-    const std::function<void(const Match&, Span, Layer)>& add, Pending* pending) const {
+void Scanner::State::collect_region(const Region& region, std::size_t context, Scratch& scratch,
+                                    const std::function<void(const Match&, Span, Layer)>& add,
+                                    Pending* pending) const {
   const bool binary = region.layer == Layer::kBase64 || region.layer == Layer::kHex;
   std::string_view decoded = region.decoded;
   if (region.open) {
@@ -183,8 +182,8 @@ void Scanner::State::collect_region(
     const auto [begin, end] = scratch.inner.original(match.place.begin, match.place.end);
     const Span place{region.from[begin], region.to[end - 1]};
     if (region.cut_begin && match.place.begin < seen_before) continue;
-    if (region.open && (region.unsure || match.touched ||
-                        (binary && begin + kMinText > decoded.size()))) {
+    if (region.open &&
+        (region.unsure || match.touched || (binary && begin + kMinText > decoded.size()))) {
       pending->add(place.begin);
     } else if (!(region.cut_end && match.touched) &&
                (!binary || begins_with_text(decoded, begin))) {

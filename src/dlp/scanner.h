@@ -12,7 +12,8 @@
 //     and win; take the largest over all detectors). One folded byte stands for at most
 //     kMaxFoldedBytes bytes of the text.
 //   - in an encoded layer the same holds for the decoded text of its region, whose extent is local
-//     too (encoding.h).
+//     too (encoding.h); under base64 and hex a finding begins with kMinText printable bytes.
+//   - where two overlap, give_way() in internal/outlook.h decides by the two and by triggers alone.
 //
 // Scanner is immutable and may be shared by threads; each thread brings a Scratch.
 #pragma once

@@ -21,9 +21,7 @@ constexpr std::size_t kMaxRuns = 64;
 bool is_mark(char c) { return c == '%' || c == '&' || c == '\\'; }
 
 // No chain of base64 or hex goes over it.
-bool ends_chains(char c) {
-  return base64_value(c) < 0 && !is_encoding_space(c) && c != ':';
-}
+bool ends_chains(char c) { return base64_value(c) < 0 && !is_encoding_space(c) && c != ':'; }
 
 // The folded text before what is held: as much as anything held may depend on.
 class Context {
@@ -125,7 +123,7 @@ struct StreamGuard::State {
   bool buffers = false, notes = false;
 
   Context context;
-  std::string held;      // from byte `base` of the field on
+  std::string held;  // from byte `base` of the field on
   std::size_t base = 0;
   std::size_t fed = 0;
   std::optional<Finding> open;  // a trigger's finding that begins at base and goes on
@@ -208,9 +206,8 @@ bool StreamGuard::State::go_on(bool ended, Parts& parts) {
   open.reset();
   out_already = 0;
   // All else that begins in it counts for nothing.
-  std::erase_if(outlook.candidates, [&](const Candidate& c) {
-    return c.finding.begin != 0 || c.finding.end != end;
-  });
+  std::erase_if(outlook.candidates,
+                [&](const Candidate& c) { return c.finding.begin != 0 || c.finding.end != end; });
   advance(end, parts);
   return false;
 }
@@ -342,8 +339,6 @@ void StreamGuard::finish(Scanner::Scratch& scratch, std::vector<Part>& out) {
   *state_ = State(*state_->scanner, state_->min_confidence);
 }
 
-std::size_t StreamGuard::held() const noexcept {
-  return state_->held.size() - state_->out_already;
-}
+std::size_t StreamGuard::held() const noexcept { return state_->held.size() - state_->out_already; }
 
 }  // namespace candor::dlp

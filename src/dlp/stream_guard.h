@@ -34,8 +34,8 @@ struct Part {
   enum class Kind : std::uint8_t {
     kText,     // nothing was found in it
     kFinding,  // the bytes of `finding`: pass, mask, replace, or end the stream
-    kMore,     // further bytes of the kFinding before it: pass them if it was passed, else drop them
-    kNote,     // no text: `finding` lies in text that is out already
+    kMore,  // further bytes of the kFinding before it: pass them if it was passed, else drop them
+    kNote,  // no text: `finding` lies in text that is out already
   };
   Kind kind = Kind::kText;
   std::string text;

@@ -103,7 +103,8 @@ bool OpaqueWatch::end_group() {
 }
 
 void OpaqueWatch::end_chain(std::vector<OpaqueRun>& out) {
-  if (digits_ >= kMinOpaque && !covered_ && !judge_.is_text()) out.push_back({layer_, begin_, end_});
+  if (digits_ >= kMinOpaque && !covered_ && !judge_.is_text())
+    out.push_back({layer_, begin_, end_});
   judge_ = DecodedJudge(layer_);
   digits_ = 0;
   grouped_ = 0;

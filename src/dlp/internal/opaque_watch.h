@@ -51,13 +51,13 @@ class OpaqueWatch {
 
   Layer layer_;
   DecodedJudge judge_;
-  std::size_t digits_ = 0;      // of the chain
+  std::size_t digits_ = 0;               // of the chain
   std::size_t begin_ = kNone, end_ = 0;  // of the chain, or of its first group
-  std::size_t grouped_ = 0;     // digits of the group at hand
-  std::string group_;           // them, while they are few
+  std::size_t grouped_ = 0;              // digits of the group at hand
+  std::string group_;                    // them, while they are few
   std::size_t group_end_ = 0;
-  std::size_t gap_ = 0;         // white space behind the last group
-  bool colon_ = false;          // a colon stands behind it
+  std::size_t gap_ = 0;  // white space behind the last group
+  bool colon_ = false;   // a colon stands behind it
   bool covered_ = false, group_covered_ = false;
 };
 

@@ -35,8 +35,8 @@ void give_way(const std::vector<Detector>& detectors, std::span<const Candidate>
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (lost[i] == kShadowed) continue;
     const Finding& one = candidates[i].finding;
-    for (std::size_t j = i + 1;
-         j < candidates.size() && candidates[j].finding.begin < one.end; ++j) {
+    for (std::size_t j = i + 1; j < candidates.size() && candidates[j].finding.begin < one.end;
+         ++j) {
       if (lost[j] == kShadowed) continue;
       lost[wins(detectors, one, candidates[j].finding) ? j : i] = 1;
     }
