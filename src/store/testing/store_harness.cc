@@ -50,6 +50,7 @@ LedgerOptions small_options() {
   options.min_free_bytes = 0;
   options.publish_every_us = 0;
   options.state_in_memory = true;
+  options.recent_leaves = 8;  // so that each log is a long one
   return options;
 }
 
