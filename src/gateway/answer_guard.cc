@@ -55,6 +55,7 @@ struct AnswerGuard::Field {
   std::string last;         // released or replaced: the end of the text as the engine gave it
   bool open = false;        // something was fed since it was settled
   bool dropping = false;    // kMore parts: those of a finding that was replaced
+  Effect action = Effect::kAllow;  // of the last finding
   JsonPlace json;
   // Tokens of the content that are not out yet, by the bytes that they stand for.
   struct Token {
@@ -280,6 +281,7 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
         return false;
       }
       if (part.kind == dlp::Part::Kind::kNote) continue;
+      field.action = *action;
       field.dropping = *action != Effect::kAllow;
     }
     const bool replaced = part.kind != dlp::Part::Kind::kText && field.dropping;
@@ -289,7 +291,8 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
       const bool after = field.json.in_string();
       if (part.kind == dlp::Part::Kind::kFinding) {
         if (json && !before) text += '"';
-        text += mask_of(governance_.book().scanner().detectors()[part.finding.detector]);
+        text += stand_in_of(governance_.book().scanner().detectors()[part.finding.detector],
+                            field.action, bytes, governance_.pseudonyms());
         if (json && !after) text += '"';
       }
       field.replaced_until = field.settled;

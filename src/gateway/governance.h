@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dialect/dialect.h"
+#include "dlp/redaction.h"
 #include "gateway/rulebook.h"
 #include "ledger/entry.h"
 #include "policy/explain.h"
@@ -20,10 +21,13 @@ inline constexpr std::size_t kMaxFindings = 1'000;
 
 class Governance {
  public:
-  explicit Governance(std::shared_ptr<const Rulebook> book, policy::Language language)
-      : book_(std::move(book)), language_(language) {}
+  // conversation: what decides the stand-ins of pseudonymised values (dlp/redaction.h).
+  Governance(std::shared_ptr<const Rulebook> book, policy::Language language,
+             const Digest& conversation)
+      : book_(std::move(book)), language_(language), pseudonyms_(conversation) {}
 
   [[nodiscard]] const Rulebook& book() const noexcept { return *book_; }
+  [[nodiscard]] dlp::Pseudonyms& pseudonyms() noexcept { return pseudonyms_; }
   // Set before the first decide().
   [[nodiscard]] policy::Facts& facts() noexcept { return facts_; }
 
@@ -60,6 +64,7 @@ class Governance {
 
   std::shared_ptr<const Rulebook> book_;
   policy::Language language_;
+  dlp::Pseudonyms pseudonyms_;
   policy::Facts facts_;
   std::size_t first_of_answer_ = 0;  // index of its first finding
   bool answering_ = false;

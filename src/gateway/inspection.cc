@@ -144,21 +144,25 @@ policy::FoundFact fact_of(const dlp::Detector& detector, int confidence, std::st
           .countries = detector.countries};
 }
 
-std::string mask_of(const dlp::Detector& detector) {
-  std::string out = "[";
-  for (const char c : detector.id.substr(detector.id.find_last_of('.') + 1)) {
-    out += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
-  return out + "]";
+std::string stand_in_of(const dlp::Detector& detector, policy::Effect action,
+                        std::string_view value, dlp::Pseudonyms& pseudonyms) {
+  return action == policy::Effect::kPseudonymise ? pseudonyms.stand_in(detector, value)
+                                                 : dlp::mask(detector);
 }
 
 std::string rewrite(const std::vector<ExchangeText>& texts,
                     const std::vector<RequestFinding>& findings,
-                    const std::vector<policy::Effect>& actions, const dlp::Scanner& scanner) {
+                    const std::vector<policy::Effect>& actions, const dlp::Scanner& scanner,
+                    dlp::Pseudonyms& pseudonyms) {
   std::map<std::size_t, std::vector<Edit>> edits;
   for (std::size_t i = 0; i < findings.size(); ++i) {
     if (actions[i] == policy::Effect::kAllow) continue;
-    std::string stand_in = mask_of(scanner.detectors()[findings[i].detector]);
+    std::string value;
+    for (const Place& place : findings[i].places) {
+      value += texts[place.text].value->substr(place.begin, place.end - place.begin);
+    }
+    std::string stand_in =
+        stand_in_of(scanner.detectors()[findings[i].detector], actions[i], value, pseudonyms);
     for (const Place& place : findings[i].places) {
       edits[place.text].push_back({place.begin, place.end, std::move(stand_in)});
       stand_in.clear();  // what goes on in the next text just goes

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dialect/exchange_texts.h"
+#include "dlp/redaction.h"
 #include "dlp/scanner.h"
 #include "policy/policy.h"
 
@@ -33,8 +34,9 @@ inline constexpr std::size_t kBorderBytes = 1024;
 [[nodiscard]] policy::FoundFact fact_of(const dlp::Detector& detector, int confidence,
                                         std::string field, std::string_view direction);
 
-// "[IBAN]": what stands for a finding.
-[[nodiscard]] std::string mask_of(const dlp::Detector& detector);
+// What stands for a finding: "[IBAN]", or, of kPseudonymise, a stand-in of the conversation.
+[[nodiscard]] std::string stand_in_of(const dlp::Detector& detector, policy::Effect action,
+                                      std::string_view value, dlp::Pseudonyms& pseudonyms);
 
 // Rewrites the texts: what actions[i] says of findings[i] (kRedact, kPseudonymise, or kAllow for
 // nothing). Empty: done. Else the path of a text that cannot be rewritten without changing what it
@@ -42,6 +44,6 @@ inline constexpr std::size_t kBorderBytes = 1024;
 [[nodiscard]] std::string rewrite(const std::vector<dialect::ExchangeText>& texts,
                                   const std::vector<RequestFinding>& findings,
                                   const std::vector<policy::Effect>& actions,
-                                  const dlp::Scanner& scanner);
+                                  const dlp::Scanner& scanner, dlp::Pseudonyms& pseudonyms);
 
 }  // namespace candor::gateway

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "crypto/hash.h"
 #include "dialect/exchange_texts.h"
 #include "gateway/inspection.h"
 #include "gateway/internal/stages.h"
@@ -90,7 +91,7 @@ class PolicyStage final : public Stage {
     }
     s.exchange = make_id(s.services.random);
     s.exchange_hex = to_hex(s.exchange);
-    s.governance.emplace(book, language_of(s, *book));
+    s.governance.emplace(book, language_of(s, *book), conversation_of(s));
     if (!co_await describe_model(s)) co_return Verdict::kStop;
     describe(s, reason.value_or(""));
 
@@ -109,6 +110,26 @@ class PolicyStage final : public Stage {
   }
 
  private:
+  // A conversation is what the caller says it is (Candor-Conversation), or else what begins with
+  // the same message of the user. Its stand-ins are the same in one run of the server: the salt
+  // keeps anybody from trying values out against them.
+  Digest conversation_of(const Session& s) {
+    if (!salt_) s.services.random.fill(salt_.emplace());
+    std::string_view said;
+    if (const auto named = s.call.request().headers.find("candor-conversation")) {
+      said = *named;
+    } else {
+      for (const dialect::Message& message : s.received.messages) {
+        if (message.role != dialect::Role::kUser || message.parts.empty()) continue;
+        said = message.parts.front().text.reveal();
+        break;
+      }
+    }
+    return crypto::sha256({as_bytes("candor/v1/pseudonyms"), *salt_,
+                           as_bytes(s.subject.pseudonym), as_bytes(said)});
+  }
+  std::optional<Digest> salt_;
+
   // The digest is known once the model has been loaded in this run. Where a rule may ask for it, an
   // engine that was never up is started first. What then answers is compared by placement.
   static Task<bool> describe_model(Session& s) {
@@ -177,7 +198,8 @@ class PolicyStage final : public Stage {
     facts.request.characters = static_cast<std::int64_t>(characters);
     out.decision = governance.decide(*desk);
     if (!out.too_many) {
-      out.not_rewritable = rewrite(texts, findings, out.decision.on_findings, book.scanner());
+      out.not_rewritable = rewrite(texts, findings, out.decision.on_findings, book.scanner(),
+                                   governance.pseudonyms());
     }
     return out;
   }
