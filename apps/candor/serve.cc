@@ -242,7 +242,8 @@ Result<void> Monitor::open_services() {
       .draining = false});
   services_->budgets.set_budgets(services_->settings->budgets);
   if (services_->budgets.limited()) {
-    TRY(gateway::load_budgets(services_->budgets, store_->state(), store_->ledger()));
+    const auto names = TRY(gateway::caller_names(store_->state(), store_->keys()));
+    TRY(gateway::load_budgets(services_->budgets, store_->state(), store_->ledger(), names));
   } else if (const auto head = store_->ledger().head()) {
     services_->budgets.restore({}, {}, head->size);  // a reload may bring the first budget
   }

@@ -42,7 +42,7 @@ Result<Tally> count_log(store::Ledger& ledger, Tally start, std::uint64_t from, 
 
 // Who the callers of these accounts are: by their names, while they have them, and by their keys.
 Result<std::vector<Payer>> members_of(const Tally& tally, const store::UseCounts& kept,
-                                      store::StateDb& state) {
+                                      store::StateDb& state, const CallerNames& names) {
   const auto keys = TRY(state.list_api_keys());
   std::vector<Payer> members;
   constexpr std::string_view kCaller = "caller:";
@@ -53,13 +53,11 @@ Result<std::vector<Payer>> members_of(const Tally& tally, const store::UseCounts
     const auto team =
         std::ranges::find(kept.teams, payer.caller, &std::pair<std::string, std::string>::first);
     if (team != kept.teams.end()) payer.team = team->second;
-    const Bytes id = TRY(from_hex(payer.caller));
-    Id128 subject{};
-    if (id.size() == subject.size()) std::ranges::copy(id, subject.begin());
-    if (const auto name = TRY(state.subject_name(subject))) {
-      payer.user = *name;
-      if (name->starts_with("key:")) {
-        payer.key = name->substr(4);
+    if (const auto named = names.find(payer.caller); named != names.end()) {
+      const std::string& name = named->second;
+      payer.user = name;
+      if (name.starts_with("key:")) {
+        payer.key = name.substr(4);
         const auto key = std::ranges::find(keys, payer.key, &store::ApiKey::id);
         if (key != keys.end()) {
           payer.team = key->facts.team;
@@ -74,7 +72,17 @@ Result<std::vector<Payer>> members_of(const Tally& tally, const store::UseCounts
 
 }  // namespace
 
-Result<void> load_budgets(Budgets& budgets, store::StateDb& state, store::Ledger& ledger) {
+Result<CallerNames> caller_names(store::StateDb& state, store::KeyRing& keys) {
+  CallerNames names;
+  for (std::string& name : TRY(state.list_subject_names())) {
+    // Not found: its key is being erased.
+    if (auto subject = keys.find_subject(name)) names.emplace(subject->pseudonym, std::move(name));
+  }
+  return names;
+}
+
+Result<void> load_budgets(Budgets& budgets, store::StateDb& state, store::Ledger& ledger,
+                          const CallerNames& names) {
   const store::UseCounts kept = TRY(state.load_use(ledger.origin()));
   const auto head = ledger.head();
   const std::uint64_t size = head ? head->size : 0;
@@ -85,7 +93,7 @@ Result<void> load_budgets(Budgets& budgets, store::StateDb& state, store::Ledger
     tally = tally_of(TRY(state.load_use_before()));
   }
   tally = TRY(count_log(ledger, std::move(tally), from, size));
-  budgets.restore(tally, TRY(members_of(tally, kept, state)), size);
+  budgets.restore(tally, TRY(members_of(tally, kept, state, names)), size);
   std::set<std::string> accounts;
   for (const auto& [account, periods] : tally.accounts()) accounts.insert(account);
   budgets.mark_changed(accounts);
@@ -153,7 +161,8 @@ http::Task<Result<std::vector<BudgetDifference>>> reconcile_budgets(Services& se
     const store::UseCounts before = TRY(services.state.load_use_before());
     Logged all;
     all.tally = TRY(count_log(services.ledger, tally_of(before), 0, position));
-    all.members = TRY(members_of(all.tally, before, services.state));
+    const CallerNames names = TRY(caller_names(services.state, services.keys));
+    all.members = TRY(members_of(all.tally, before, services.state, names));
     return all;
   });
   if (!read) co_return std::unexpected(read.error());

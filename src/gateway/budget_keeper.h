@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,13 @@ struct BudgetDifference {
   Use counted, logged;
 };
 
+// The names of callers that are not erased, by the pseudonyms under which they are counted.
+using CallerNames = std::map<std::string, std::string, std::less<>>;
+[[nodiscard]] Result<CallerNames> caller_names(store::StateDb& state, store::KeyRing& keys);
+
 // At the start, before anything is served; blocks. What is kept, and the entries beyond it.
 [[nodiscard]] Result<void> load_budgets(Budgets& budgets, store::StateDb& state,
-                                        store::Ledger& ledger);
+                                        store::Ledger& ledger, const CallerNames& names);
 
 // The same of a server that has run without budgets: everything is counted from its log.
 [[nodiscard]] http::Task<Result<void>> begin_budgets(Services& services);

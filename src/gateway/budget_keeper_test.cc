@@ -61,7 +61,7 @@ class BudgetKeeperTest : public testing::Test {
 TEST_F(BudgetKeeperTest, C8_AStartCountsWhatTheLogHoldsBeyondWhatWasKept) {
   exchange();
   Budgets first;
-  ASSERT_OK(load_budgets(first, *state_, ledger_));
+  ASSERT_OK(load_budgets(first, *state_, ledger_, {{to_hex(subject_), "key:" + key_}}));
   EXPECT_EQ(first.position(), 2U);
   for (const auto& account : {"user:ada", "team:red", "model:m"}) {
     EXPECT_EQ(tokens(first, account), 7) << account;
@@ -82,7 +82,7 @@ TEST_F(BudgetKeeperTest, C8_AStartCountsWhatTheLogHoldsBeyondWhatWasKept) {
                              0));
   exchange();
   Budgets second;
-  ASSERT_OK(load_budgets(second, *state_, ledger_));
+  ASSERT_OK(load_budgets(second, *state_, ledger_, {{to_hex(subject_), "key:" + key_}}));
   EXPECT_EQ(second.position(), 4U);
   EXPECT_EQ(tokens(second, "team:red"), 107);
 }
@@ -90,12 +90,12 @@ TEST_F(BudgetKeeperTest, C8_AStartCountsWhatTheLogHoldsBeyondWhatWasKept) {
 TEST_F(BudgetKeeperTest, C8_P3_WhoIsErasedCountsInTheTeamAloneAfterARestart) {
   exchange();
   Budgets first;
-  ASSERT_OK(load_budgets(first, *state_, ledger_));
+  ASSERT_OK(load_budgets(first, *state_, ledger_, {{to_hex(subject_), "key:" + key_}}));
   ASSERT_OK(state_->save_use(
       {.position = 0, .newest_us = 0, .rows = {}, .teams = {{to_hex(subject_), "red"}}}, 0));
   ASSERT_OK(state_->erase_subject(subject_));
   Budgets again;
-  ASSERT_OK(load_budgets(again, *state_, ledger_));
+  ASSERT_OK(load_budgets(again, *state_, ledger_, {}));  // its name is gone
   EXPECT_EQ(tokens(again, "team:red"), 7);
   EXPECT_EQ(tokens(again, "user:ada"), 0);
   EXPECT_EQ(tokens(again, "key:" + key_), 0);
@@ -117,7 +117,7 @@ TEST_F(BudgetKeeperTest, C8_ALogThatFollowsAClosedOneBeginsWithItsCounts) {
                              0));
   exchange();
   Budgets budgets;
-  ASSERT_OK(load_budgets(budgets, *state_, ledger_));
+  ASSERT_OK(load_budgets(budgets, *state_, ledger_, {{to_hex(subject_), "key:" + key_}}));
   EXPECT_EQ(tokens(budgets, "model:m"), 107);
   const auto before = state_->load_use_before();
   ASSERT_OK(before);
@@ -125,7 +125,7 @@ TEST_F(BudgetKeeperTest, C8_ALogThatFollowsAClosedOneBeginsWithItsCounts) {
   EXPECT_EQ(before->rows[0].tokens_in, 100);
   // A second start of the same log begins nothing anew.
   Budgets again;
-  ASSERT_OK(load_budgets(again, *state_, ledger_));
+  ASSERT_OK(load_budgets(again, *state_, ledger_, {{to_hex(subject_), "key:" + key_}}));
   EXPECT_EQ(tokens(again, "model:m"), 107);
 }
 

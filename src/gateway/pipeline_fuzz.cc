@@ -130,9 +130,9 @@ class Monitor {
                               .queues = {},
                               .quotas = {},
                               .halts = {},
+                              .rulebook = nullptr,
                               .os_groups = {},
                               .budgets = {},
-                              .rulebook = nullptr,
                               .oidc = {},
                               .draining = false});
     gateway.emplace(*services, standard_pipeline());

@@ -385,6 +385,14 @@ Result<std::optional<std::string>> StateDb::subject_name(const Id128& id) {
   return std::optional<std::string>(std::string(find.text(0)));
 }
 
+Result<std::vector<std::string>> StateDb::list_subject_names() {
+  const std::lock_guard lock(state_->state_mutex);
+  auto find = TRY(state_->state.prepare("SELECT name FROM subject"));
+  std::vector<std::string> names;
+  while (TRY(find.step())) names.emplace_back(find.text(0));
+  return names;
+}
+
 Result<void> StateDb::erase_subject(const Id128& id) {
   const std::lock_guard lock(state_->state_mutex);
   {

@@ -121,6 +121,8 @@ class StateDb {
   [[nodiscard]] Result<std::optional<SubjectRow>> find_subject(std::string_view name);
   [[nodiscard]] Result<void> add_subject(std::string_view name, const SubjectRow& row);
   [[nodiscard]] Result<std::optional<std::string>> subject_name(const Id128& id);
+  // All that are not erased.
+  [[nodiscard]] Result<std::vector<std::string>> list_subject_names();
   // Removes the name; secure delete, and the write-ahead log is truncated.
   [[nodiscard]] Result<void> erase_subject(const Id128& id);
 

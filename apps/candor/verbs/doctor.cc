@@ -98,6 +98,7 @@ void check_models(const Context& context, std::vector<Check>& checks) {
                       "none configured: [[model]] in candor.toml, or serve --model FILE"});
   }
   for (const config::Model& model : context.config().models) {
+    if (!model.upstream.empty()) continue;  // nothing of it is on this machine
     const bool there = ::access(model.path.c_str(), R_OK) == 0;
     checks.push_back({there ? State::kGood : State::kBad, "model " + model.name,
                       there ? model.path.string() : "cannot be read: " + model.path.string()});

@@ -119,9 +119,9 @@ class Harness : public testing::Test {
                                .queues = {},
                                .quotas = {},
                                .halts = {},
+                               .rulebook = nullptr,
                                .os_groups = {},
                                .budgets = {},
-                               .rulebook = nullptr,
                                .oidc = {},
                                .draining = false});
     gateway_.emplace(*services_, standard_pipeline());
