@@ -89,7 +89,7 @@ void Pass::inside(const CompiledBranch& branch, std::size_t literal) {
   const bool fits = tail.match(literal);
   count(branch.detector, tail.looked());
   touched_ |= tail.touched();
-  tried(branch.detector, walk_back(branch.detector, literal), out_.size());
+  looked(walk_back(branch.detector, literal), literal);
   if (!fits) return;
   std::size_t begin = literal;
   const std::size_t earliest = literal - std::min(literal, branch.prefix_max);
@@ -129,7 +129,7 @@ void Pass::regexes(std::uint32_t detector, std::size_t begin, std::size_t end) {
     until = end + kNearBytes + described.max_span;
   }
   touched_ |= until > text_.size();
-  tried(detector, from, out_.size());
+  looked(from, text_.size());
   until = std::min(until, text_.size());
   count(detector, until - from);
   std::vector<Span> all;
@@ -163,6 +163,11 @@ bool Pass::match_at(const CompiledBranch& branch, std::size_t at) {
   count(branch.detector, matcher.looked());
   touched_ |= matcher.touched();
   return matched;
+}
+
+void Pass::looked(std::size_t first, std::size_t last) {
+  if (touched_ && pending_ != nullptr) pending_->add_between(first, last);
+  touched_ = false;
 }
 
 void Pass::tried(std::uint32_t detector, std::size_t begin, std::size_t matches_before) {

@@ -2,6 +2,7 @@
 // context.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,6 +30,10 @@ struct Pending {
   void add(std::size_t place) {
     if (place >= floor && place < at) at = place;
   }
+  // It begins somewhere in [first, last]; what begins before the floor is final.
+  void add_between(std::size_t first, std::size_t last) {
+    if (last >= floor) add(std::max(first, floor));
+  }
 };
 
 class Pass {
@@ -52,6 +57,8 @@ class Pass {
   void near(std::uint32_t detector, std::size_t literal_end);
   void regexes(std::uint32_t detector, std::size_t begin, std::size_t end);
   bool match_at(const CompiledBranch& branch, std::size_t at);
+  // After a look at what may begin in [first, last].
+  void looked(std::size_t first, std::size_t last);
   // After all that was tried for one candidate at `begin`.
   void tried(std::uint32_t detector, std::size_t begin, std::size_t matches_before);
   // What the end of a text that may go on can become (pass_open.cc).

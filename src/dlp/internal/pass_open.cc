@@ -35,7 +35,7 @@ void Pass::open_digits(const DigitRun& run) {
 // Where a run of digits may follow that has a fixed distance from the begin of its pattern.
 void Pass::open_leads(std::size_t after) {
   const std::size_t reach = std::min(text_.size() - after, compiled_.longest_offset);
-  for (std::size_t at = text_.size() - reach; at < text_.size(); ++at) {
+  for (std::size_t at = std::max(text_.size() - reach, pending_->floor); at < text_.size(); ++at) {
     for (const std::uint32_t index : compiled_.lead_branches) {
       const CompiledBranch& branch = compiled_.branches[index];
       if (at + branch.lead.offset < text_.size() || !branch.first.has(text_[at])) continue;
@@ -53,10 +53,12 @@ void Pass::open_heads(std::uint32_t detector) {
   const CompiledDetector& compiled = compiled_.compiled[detector];
   const Detector& described = compiled_.detectors[detector];
   if (!compiled.regexes.empty()) {
-    pending_->add(text_.size() - std::min<std::size_t>(text_.size(), described.max_span));
+    pending_->add_between(text_.size() - std::min<std::size_t>(text_.size(), described.max_span),
+                          text_.size());
   }
   if (compiled.heads.empty()) return;
-  for (std::size_t at = walk_back(detector, text_.size()); at < text_.size(); ++at) {
+  const std::size_t first = std::max(walk_back(detector, text_.size()), pending_->floor);
+  for (std::size_t at = first; at < text_.size(); ++at) {
     for (const Head& head : compiled.heads) {
       if (!head.first.has(text_[at])) continue;
       if (!head.marked && !starts_well(described.boundary, at)) continue;
@@ -73,7 +75,7 @@ void Pass::open_literals() {
   compiled_.starts.at_end(text_, [&](std::size_t begin, std::uint32_t detector) {
     const Detector& described = compiled_.detectors[detector];
     if (described.anchor == Anchor::kInside) {
-      pending_->add(walk_back(detector, begin));
+      pending_->add_between(walk_back(detector, begin), begin);
     } else {
       pending_->add(begin);
     }
