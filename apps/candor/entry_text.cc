@@ -99,12 +99,13 @@ struct Describe {
             e.at};
   }
   Words operator()(const Decision& e) const {
-    return {"decision", to_hex(e.exchange) + " " + e.phase + ": " + e.policy.effect + by_rules(e.policy),
-            e.at, Tone::kCaution};
+    return {"decision",
+            to_hex(e.exchange) + " " + e.phase + ": " + e.policy.effect + by_rules(e.policy), e.at,
+            Tone::kCaution};
   }
   Words operator()(const PolicyChange& e) const {
-    return {"policy",
-            std::to_string(e.rules) + " rules, digest " + to_hex(e.digest).substr(0, 16), e.at};
+    return {"policy", std::to_string(e.rules) + " rules, digest " + to_hex(e.digest).substr(0, 16),
+            e.at};
   }
 };
 

@@ -457,8 +457,7 @@ Task<Result<void>> Monitor::change_policy(std::shared_ptr<const gateway::Ruleboo
     }
     auto entry = ledger::encode(change);
     if (!entry) co_return std::unexpected(entry.error());
-    const auto done =
-        co_await acks_->append_entry(*std::move(entry), store::Priority::kNormal);
+    const auto done = co_await acks_->append_entry(*std::move(entry), store::Priority::kNormal);
     if (!done) co_return std::unexpected(done.error());
   }
   services_->rulebook = std::move(book);

@@ -114,8 +114,8 @@ struct WriterOptions {
 
 // What the ledger has to say at the end; both stand in the `candor` object.
 struct FinalNote {
-  std::string_view exchange;  // 32 hex digits
-  std::string_view receipt;   // the tlog-proof's text
+  std::string_view exchange;     // 32 hex digits
+  std::string_view receipt;      // the tlog-proof's text
   std::string_view policy = {};  // what rules did to the exchange, a JSON object; empty: nothing
   // How long it took, from the request's last byte; shown where a dialect has a place for it.
   std::int64_t total_us = 0;

@@ -70,7 +70,8 @@ json::Array promise_states(std::string_view mode, bool has_upstreams, bool decla
         std::to_string(rules->policy().rules()) + " rules judge what " +
             std::to_string(rules->scanner().detectors().size()) + " detectors find");
   } else {
-    add("P4", "not held", "no policy is in force (policy.packs, policy.files): nothing is withheld");
+    add("P4", "not held",
+        "no policy is in force (policy.packs, policy.files): nothing is withheld");
   }
   add("P5",
       has_upstreams ? "limited"

@@ -262,8 +262,8 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
         break;
     }
   };
-  const bool json = field.kind == FieldKind::kArguments ||
-                    (field.kind == FieldKind::kContent && json_);
+  const bool json =
+      field.kind == FieldKind::kArguments || (field.kind == FieldKind::kContent && json_);
   for (dlp::Part& part : parts) {
     std::string_view bytes = part.text;
     field.settled += bytes.size();
@@ -308,7 +308,8 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
     field.last += bytes;
     if (field.last.size() > 2 * kContextBytes) {
       std::size_t cut = field.last.size() - kContextBytes;
-      while (cut < field.last.size() && (static_cast<unsigned char>(field.last[cut]) & 0xC0U) == 0x80)
+      while (cut < field.last.size() &&
+             (static_cast<unsigned char>(field.last[cut]) & 0xC0U) == 0x80)
         ++cut;
       field.last.erase(0, cut);
     }

@@ -11,8 +11,8 @@ namespace {
 
 using policy::Effect;
 
-constexpr std::size_t kMaxRulesShown = 64;     // docs/formats/entries.md
-constexpr std::size_t kMaxFoundGroups = 128;   // likewise
+constexpr std::size_t kMaxRulesShown = 64;    // docs/formats/entries.md
+constexpr std::size_t kMaxFoundGroups = 128;  // likewise
 
 bool is_label(std::string_view text) {
   return !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [](char c) {

@@ -9,7 +9,9 @@ namespace {
 class GuardStage final : public Stage {
  public:
   std::string_view name() const noexcept override { return "guard"; }
-  std::uint8_t phases() const noexcept override { return static_cast<std::uint8_t>(Phase::kAnswer); }
+  std::uint8_t phases() const noexcept override {
+    return static_cast<std::uint8_t>(Phase::kAnswer);
+  }
 
   Task<Verdict> on_answer(Session& s, Events& events) override {
     if (!s.governance || s.cut || events.empty()) co_return Verdict::kContinue;

@@ -50,15 +50,14 @@ class Joined {
 // letters only look like more of it.
 bool known(const std::vector<RequestFinding>& found, std::size_t count, std::uint32_t detector,
            const std::vector<Place>& places) {
-  return std::any_of(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count),
-                     [&](const RequestFinding& one) {
-                       const Place& at = one.places.front();
-                       return one.detector == detector &&
-                              std::ranges::any_of(places, [&](const Place& place) {
-                                return place.text == at.text && place.begin < at.end &&
-                                       at.begin < place.end;
-                              });
-                     });
+  return std::any_of(
+      found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count),
+      [&](const RequestFinding& one) {
+        const Place& at = one.places.front();
+        return one.detector == detector && std::ranges::any_of(places, [&](const Place& place) {
+                 return place.text == at.text && place.begin < at.end && at.begin < place.end;
+               });
+      });
 }
 
 struct Edit {

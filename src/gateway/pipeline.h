@@ -4,8 +4,8 @@
 //   identity -> admission -> policy -> placement -> intent -> engine
 //            -> (answer) guard -> release -> (end) outcome
 //
-// Stages are immutable and shared by all exchanges; what belongs to one exchange is in its Session. A stage that cannot do
-// its work returns kStop: nothing fails open (P8).
+// Stages are immutable and shared by all exchanges; what belongs to one exchange is in its Session.
+// A stage that cannot do its work returns kStop: nothing fails open (P8).
 #pragma once
 
 #include <cstdint>

@@ -37,8 +37,8 @@ std::string_view network_of(const http::Peer& peer) {
   const std::string& source = peer.source();
   const auto is_private = [&source] {
     if (source.starts_with("10.") || source.starts_with("192.168.") ||
-        source.starts_with("169.254.") || source.starts_with("fe80:") ||
-        source.starts_with("fc") || source.starts_with("fd")) {
+        source.starts_with("169.254.") || source.starts_with("fe80:") || source.starts_with("fc") ||
+        source.starts_with("fd")) {
       return true;
     }
     if (!source.starts_with("172.")) return false;
@@ -125,8 +125,8 @@ class PolicyStage final : public Stage {
         break;
       }
     }
-    return crypto::sha256({as_bytes("candor/v1/pseudonyms"), *salt_,
-                           as_bytes(s.subject.pseudonym), as_bytes(said)});
+    return crypto::sha256(
+        {as_bytes("candor/v1/pseudonyms"), *salt_, as_bytes(s.subject.pseudonym), as_bytes(said)});
   }
   std::optional<Digest> salt_;
 
@@ -226,8 +226,8 @@ class PolicyStage final : public Stage {
     if (!judged.not_rewritable.empty()) {
       co_return co_await refuse(
           s,
-          s.governance->sentence() + "\nIt stands where it cannot be masked: " +
-              judged.not_rewritable + ".",
+          s.governance->sentence() +
+              "\nIt stands where it cannot be masked: " + judged.not_rewritable + ".",
           "policy_denied");
     }
     if (decision.route != nullptr && *decision.route != s.forwarded.model) {

@@ -58,21 +58,21 @@ class Session {
   dialect::Api api;
   std::int64_t began_us;  // monotonic
 
-  Caller caller;                     // identity
-  store::Subject subject;            // identity
-  std::int64_t retry_after_s = 1;    // identity: of a refusal
-  dialect::Exchange received;        // admission
-  dialect::Exchange forwarded;       // admission; dlp and policy may change it
-  std::uint64_t received_bytes = 0;  // admission
-  std::string nonce;                 // admission; the client's, may be empty
-  bool seed_by_caller = false;       // admission
-  Halts::Running running;            // admission
+  Caller caller;                                   // identity
+  store::Subject subject;                          // identity
+  std::int64_t retry_after_s = 1;                  // identity: of a refusal
+  dialect::Exchange received;                      // admission
+  dialect::Exchange forwarded;                     // admission; dlp and policy may change it
+  std::uint64_t received_bytes = 0;                // admission
+  std::string nonce;                               // admission; the client's, may be empty
+  bool seed_by_caller = false;                     // admission
+  Halts::Running running;                          // admission
   std::optional<Governance> governance;            // policy; absent: none is in force
   std::optional<ledger::PolicyDecision> decision;  // policy: about the request
   Placement place;                                 // placement
-  std::optional<Payer> payer;        // budget
-  Budgets::Ticket budget;            // budget
-  std::int64_t queued_us = 0;        // placement
+  std::optional<Payer> payer;                      // budget
+  Budgets::Ticket budget;                          // budget
+  std::int64_t queued_us = 0;                      // placement
 
   Id128 exchange{};                             // policy or intent
   std::string exchange_hex;                     // likewise; empty: none yet

@@ -117,8 +117,8 @@ struct Unload {
 
 // What a policy decided (P9), from what was found; no text of the exchange stands in it.
 struct PolicyDecision {
-  Digest policy{};     // of the rules, docs/formats/policy.md
-  std::string effect;  // the strictest in force: "deny" | "redact" | ... | "allow"
+  Digest policy{};                 // of the rules, docs/formats/policy.md
+  std::string effect;              // the strictest in force: "deny" | "redact" | ... | "allow"
   std::vector<std::string> rules;  // ids of those that fired, the strictest first
   struct Found {                   // findings that agree in everything but their place
     std::string action;            // "redact" | "pseudonymise" | ""
@@ -156,9 +156,9 @@ struct Intent {
   } parameters;
   std::string repeatable;  // "promised" | "best_effort"
   std::uint32_t dropped_fields = 0;
-  std::string content;             // "sealed" | "none"
+  std::string content;                   // "sealed" | "none"
   std::optional<PolicyDecision> policy;  // none: no policy is in force
-  Digest received{}, forwarded{};  // transcript commitments, filled by the exchange record
+  Digest received{}, forwarded{};        // transcript commitments, filled by the exchange record
   std::uint64_t received_bytes = 0;
 };
 
@@ -168,8 +168,8 @@ struct Decision {
   Stamp at;
   Id128 exchange{};
   std::optional<std::uint64_t> intent_index;  // about an answer
-  std::string phase;                    // "request" | "answer"
-  std::string caller, caller_known_by;  // as in an intent
+  std::string phase;                          // "request" | "answer"
+  std::string caller, caller_known_by;        // as in an intent
   std::string api;
   std::string model;  // label, or "" if it names none of ours
   bool stream = false;
@@ -258,9 +258,9 @@ struct Admin {
   std::string result;  // "done" or a code
 };
 
-using Entry = std::variant<Start, Stop, KeyChange, ClockStep, Load, Unload, Intent, Progress,
-                           Outcome, Abort, Refusal, Configuration, Erasure, Admin, Decision,
-                           PolicyChange>;
+using Entry =
+    std::variant<Start, Stop, KeyChange, ClockStep, Load, Unload, Intent, Progress, Outcome, Abort,
+                 Refusal, Configuration, Erasure, Admin, Decision, PolicyChange>;
 
 // A fraction as entries write it: plain decimal, no exponent, no trailing zeros, at most 9 digits
 // before and 17 after the point ("0.7", "1"). kInvalidArgument for what does not fit or is

@@ -19,10 +19,9 @@ namespace {
 
 using testing::known_text;
 
-const char* const kTypes[] = {"start",   "stop",          "key_change", "clock_step", "load",
-                              "unload",  "intent",        "progress",   "outcome",    "abort",
-                              "refusal", "configuration", "erasure",    "admin",
-                              "decision", "policy"};
+const char* const kTypes[] = {
+    "start",   "stop",  "key_change", "clock_step",    "load",    "unload", "intent",   "progress",
+    "outcome", "abort", "refusal",    "configuration", "erasure", "admin",  "decision", "policy"};
 
 TEST(EntryTest, KnownAnswerOfEveryTypeIsReadAndWrittenAlikeAndHasItsLeafHash) {
   std::istringstream hashes(known_text("entries.txt"));
