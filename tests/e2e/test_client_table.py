@@ -169,7 +169,7 @@ def test_what_the_page_says_works_works(smol, begun, client, verb, request):
         end = smol.wait_for_end(exchange)
         assert "Paris" in got["text"] and end["result"] == "complete"
         assert got.get("usage", int(end["completion_tokens"])) == int(end["completion_tokens"])
-        assert got.get("pieces", 5) >= 5  # a stream came in pieces
+        assert got.get("pieces", 3) >= 3  # a stream came in pieces; the guard holds back a word or two (docs/stream-guard.md)
         assert got["text"].strip() in smol.run("ledger", "open", "--exchange", exchange).stdout  # the record is what was seen
     elif verb == "tools":
         assert got["call"] == "get_weather" and set(got["arguments"]) == {"city"} and begun()
