@@ -307,10 +307,49 @@ void add_budget(CLI::App& app, Commands& c) {
   runs(budget, c, [&c](const Context& x) { return run_budget(x, c.budget); });
 }
 
+void add_exception(CLI::App& app, Commands& c) {
+  CLI::App* exception =
+      verb(app, "exception", "Except somebody from a rule for a time, with a reason on record",
+           "  candor exception open --rule house.bank-data --user alice --for 2h --reason \"audit\"\n"
+           "  CANDOR_API_KEY=cnd_... candor exception approve 3f0c...\n  candor exception list");
+  exception->require_subcommand(1);
+  runs(verb(*exception, "list", "What is open, and what waits for approval",
+            "  candor exception list --json"),
+       c, run_exception_list);
+  CLI::App* open = verb(*exception, "open", "Open one; most count only once they are approved",
+                        "  candor exception open --rule house.bank-data --user key:ab12 --for 30m"
+                        " --reason \"tax audit, ticket 4711\"");
+  open->add_option("--rule", c.exception.rule, "The rule's id")->required()->type_name("ID");
+  open->add_option("--user", c.exception.user, "Whom it serves: a user, key, oidc: or cert: name")
+      ->required()
+      ->type_name("NAME");
+  open->add_option("--for", c.exception.duration, "30m, 2h; at most policy.exception_max")
+      ->required()
+      ->type_name("DURATION");
+  open->add_option("--reason", c.exception.reason, "Why; sealed beside the entry")
+      ->required()
+      ->type_name("TEXT");
+  runs(open, c, [&c](const Context& x) { return run_exception_open(x, c.exception); });
+  CLI::App* approve =
+      verb(*exception, "approve", "Approve what somebody else opened, with a credential of your own",
+           "  CANDOR_API_KEY=cnd_... candor exception approve 3f0c...");
+  approve->add_option("id", c.exception.id, "The exception's id")->required();
+  approve->add_option("--api-key", c.exception.api_key, "Better: CANDOR_API_KEY")
+      ->type_name("KEY");
+  runs(approve, c, [&c](const Context& x) { return run_exception_approve(x, c.exception); });
+  CLI::App* close = verb(*exception, "close", "End one before its time",
+                         "  candor exception close 3f0c... --reason \"done\"");
+  close->add_option("id", c.exception.id, "The exception's id")->required();
+  close->add_option("--reason", c.exception.reason, "Sealed beside the entry")->type_name("TEXT");
+  runs(close, c, [&c](const Context& x) { return run_exception_close(x, c.exception); });
+}
+
 void add_policy(CLI::App& app, Commands& c) {
-  CLI::App* policy = verb(app, "policy", "Rules: check, test",
+  CLI::App* policy = verb(app, "policy", "Rules: check, test, explain, replay",
                           "  candor policy check packs/policies/eu.toml rules.toml\n"
-                          "  candor policy test packs/policies");
+                          "  candor policy test packs/policies\n"
+                          "  candor policy explain 1234\n"
+                          "  candor policy replay base new-rules.toml --since 30d");
   policy->require_subcommand(1);
   const auto add = [&](const std::string& name, const std::string& what, const std::string& paths,
                        const std::string& examples,
@@ -336,6 +375,30 @@ void add_policy(CLI::App& app, Commands& c) {
       "  candor policy test rules.toml\n"
       "Exit codes: 0 all passed, 1 a case failed, 2 rules or cases are not usable, 4 no cases",
       run_policy_test);
+  CLI::App* explain =
+      verb(*policy, "explain", "Why something was decided: rules, findings, what was in force",
+           "  candor policy explain 1234\n"
+           "  candor policy explain 2f8c0d6b9c5e4f1a8d7b6c5e4f3a2b1c --json");
+  explain->add_option("entry", c.policy.subject, "An entry's index, or an exchange's id")
+      ->required();
+  explain->add_option("--log", c.policy.log, "A published log; default: this data folder's")
+      ->type_name("DIR");
+  runs(explain, c, [&c](const Context& x) { return run_policy_explain(x, c.policy); });
+  CLI::App* replay =
+      verb(*policy, "replay", "What other rules would have decided about recorded exchanges",
+           "  candor policy replay base eu new-rules.toml --since 30d\n"
+           "  candor policy replay rules/ --log /mnt/export --json\n"
+           "It reads what the log holds of each decision and no text. A rule that asks for what\n"
+           "no entry holds (budgets, temperature, names of tools) is listed as undecided.");
+  replay->add_option("rules", c.policy.paths, "All that would be in force: files, folders, packs")
+      ->required()
+      ->type_name("FILE|DIR|PACK");
+  replay->add_option("--since", c.policy.since, "Only exchanges of so long ago")
+      ->type_name("DURATION");
+  replay->add_option("--log", c.policy.log, "A published log; default: this data folder's")
+      ->type_name("DIR");
+  replay->add_option("--rows", c.policy.rows, "How many rows to show")->capture_default_str();
+  runs(replay, c, [&c](const Context& x) { return run_policy_replay(x, c.policy); });
 }
 
 void add_scan(CLI::App& app, Commands& c) {
@@ -427,6 +490,7 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
   add_key(*app, commands);
   add_stops(*app, commands);
   add_budget(*app, commands);
+  add_exception(*app, commands);
   add_policy(*app, commands);
   add_scan(*app, commands);
   add_rest(*app, commands);

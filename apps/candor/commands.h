@@ -29,6 +29,7 @@ struct Commands {
   StopOptions stop;
   BudgetOptions budget;
   PolicyOptions policy;
+  ExceptionOptions exception;
   ScanOptions scan;
   std::string reason, shell;
   std::vector<std::string> serve_models, serve_settings;

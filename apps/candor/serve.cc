@@ -235,6 +235,7 @@ Result<void> Monitor::open_services() {
       .queues = {},
       .quotas = {},
       .halts = gateway::Halts(TRY(store_->state().list_halts())),
+      .exceptions = gateway::Exceptions(TRY(store_->state().list_exceptions())),
       .rulebook = std::move(rulebook),
       .os_groups = {},
       .budgets = {},

@@ -91,6 +91,8 @@ Result<gateway::Settings> gateway_settings(const config::Config& config) {
   }
   settings.max_waiting = static_cast<std::size_t>(config.limits.max_waiting);
   settings.request_timeout = config.limits.request_timeout;
+  settings.exception_max = config.policy.exception_max;
+  settings.approvers = config.policy.approvers;
   settings.first_token_timeout = config.engine.first_token_timeout;
   settings.stall_timeout = config.engine.stall_timeout;
   settings.progress_interval = config.ledger.progress_interval;

@@ -284,6 +284,17 @@ class Builder {
     c.policy.files = paths("policy.files");
     c.policy.detectors = paths("policy.detectors");
     c.policy.jurisdictions = texts("policy.jurisdictions");
+    c.policy.exception_max = duration("policy.exception_max");
+    c.policy.approvers = texts("policy.approvers");
+    for (const std::string& who : c.policy.approvers) {
+      const std::string kind = who.substr(0, who.find(':') + 1);
+      if ((kind != "oidc:" && kind != "cert:" && kind != "key:" && kind != "group:") ||
+          kind.size() == who.size()) {
+        problem("policy.approvers",
+                "lists oidc:NAME, cert:NAME, key:ID or group:NAME; a user of this machine needs "
+                "one of these to approve");
+      }
+    }
     c.policy.german = text("policy.language") == "de";
 
     c.ledger.segment_bytes = size("ledger.segment_bytes");

@@ -123,6 +123,10 @@ constexpr auto kKeys = std::to_array<Key>({
    .description = "Which laws apply here, as policies name them: EU, UK, US. A policy of another jurisdiction stays silent."},
   {.name = "policy.detectors", .kind = Kind::kTexts, .effect = Effect::kReload,
    .description = "Detector packs that are in force besides the built-in ones (docs/formats/detector-packs.md)."},
+  {.name = "policy.exception_max", .kind = Kind::kDuration, .fallback = "8h", .min = kMinute, .max = 31 * kDay, .effect = Effect::kReload,
+   .description = "The longest that an exception from a rule may last (candor exception open)."},
+  {.name = "policy.approvers", .kind = Kind::kTexts, .effect = Effect::kReload,
+   .description = "Who may approve exceptions: oidc:NAME, cert:NAME, key:ID (a key with an owner), or group:NAME of the identity provider."},
   {.name = "policy.language", .kind = Kind::kChoice, .fallback = "en", .words = "en|de", .effect = Effect::kReload,
    .description = "In which people are told why, unless their request's Accept-Language begins with en or de."},
 

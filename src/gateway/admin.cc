@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gateway/acts.h"
 #include "gateway/internal/admin_request.h"
 #include "gateway/workers.h"
 #include "ledger/merkle.h"
@@ -101,6 +102,10 @@ const Admin::Route Admin::kRoutes[] = {
     {http::Method::kGet, "/v1/stops", &Admin::halts},
     {http::Method::kPost, "/v1/stops", &Admin::halt},
     {http::Method::kPost, "/v1/stops/resume", &Admin::resume},
+    {http::Method::kGet, "/v1/exceptions", &Admin::exceptions},
+    {http::Method::kPost, "/v1/exceptions", &Admin::open_exception},
+    {http::Method::kPost, "/v1/exceptions/close", &Admin::close_exception},
+    {http::Method::kGet, "/v1/callers", &Admin::callers},
     {http::Method::kGet, "/v1/budgets", &Admin::budgets},
     {http::Method::kPost, "/v1/budgets/reconcile", &Admin::reconcile},
     {http::Method::kPost, "/v1/shutdown", &Admin::shutdown},
@@ -202,40 +207,17 @@ Task<void> Admin::handle(http::Call& call) {
 
 Task<Result<std::uint64_t>> Admin::record(const Request& request, std::string verb,
                                           std::string object, Transcript more) {
-  co_return co_await record_act(request.actor, std::move(verb), std::move(object),
-                                optional_text(request.body, "reason"), std::move(more));
+  Act act{.verb = std::move(verb),
+          .object = std::move(object),
+          .reason = optional_text(request.body, "reason"),
+          .more = std::move(more)};
+  co_return co_await record_act(services_, request.actor, std::move(act));
 }
 
 Task<Result<std::uint64_t>> Admin::note(std::string verb, std::string object, std::string result) {
   const store::Subject nobody;
-  co_return co_await record_act(nobody, std::move(verb), std::move(object), {}, {},
-                                std::move(result));
-}
-
-Task<Result<std::uint64_t>> Admin::record_act(const store::Subject& actor, std::string verb,
-                                              std::string object, std::string reason,
-                                              Transcript more, std::string result) {
-  ledger::Admin entry;
-  entry.at = services_.stamp();
-  entry.act = make_id(services_.random);
-  entry.verb = std::move(verb);
-  entry.actor = actor.pseudonym;
-  entry.object = std::move(object);
-  entry.result = std::move(result);
-  more.insert(more.begin(), {"reason", Sensitive<std::string>(std::move(reason))});
-  auto note = co_await off_thread(services_.workers, [&, act = entry.act] {
-    return store::seal_note(services_.keys, act, actor.id, more);
-  });
-  if (!note) co_return std::unexpected(note.error());
-  entry.reason = note->commitment;
-  auto text = CO_TRY(ledger::encode(entry));
-  const auto acknowledged = co_await services_.acks.append({.entry = std::move(text),
-                                                            .aux = std::move(note->aux),
-                                                            .priority = store::Priority::kNormal,
-                                                            .mark = {}});
-  if (!acknowledged) co_return std::unexpected(acknowledged.error());
-  log_info("admin.act", {{"verb", Label(entry.verb)}, {"index", acknowledged->index}});
-  co_return acknowledged->index;
+  Act act{.verb = std::move(verb), .object = std::move(object), .result = std::move(result)};
+  co_return co_await record_act(services_, nobody, std::move(act));
 }
 
 // ---- models
@@ -420,6 +402,11 @@ Task<Result<json::Value>> Admin::erase(Request& request) {
                      "this caller is stopped, and who is stopped and why is kept until it is "
                      "resumed: candor resume --user first");
     }
+    CO_TRY(co_await drop_ended_exceptions());
+    if (services_.exceptions.names(*erasure.caller)) {
+      co_return fail(Code::kFailedPrecondition,
+                     "an exception from a rule names this caller: candor exception close first");
+    }
   }
   std::string pseudonym, team;
   if (erasure.caller) {
@@ -466,7 +453,8 @@ Task<Result<json::Object>> Admin::reload(std::string actor_name, std::string rea
   store::Subject actor;
   if (!actor_name.empty()) actor = CO_TRY(co_await subject_of(services_, actor_name));
   const ReloadReport report = CO_TRY(co_await options_.reload());
-  (void)CO_TRY(co_await record_act(actor, "reload", "", std::move(reason), {}));
+  (void)CO_TRY(co_await record_act(services_, actor,
+                                   {.verb = "reload", .reason = std::move(reason)}));
   ledger::Configuration entry;
   entry.at = services_.stamp();
   entry.changed = report.changed;

@@ -64,10 +64,6 @@ class Admin final : public http::Handler {
   // else of the act must stand in no entry.
   [[nodiscard]] Task<Result<std::uint64_t>> record(const Request& request, std::string verb,
                                                    std::string object, Transcript more = {});
-  [[nodiscard]] Task<Result<std::uint64_t>> record_act(const store::Subject& actor,
-                                                       std::string verb, std::string object,
-                                                       std::string reason, Transcript more,
-                                                       std::string result = "done");
 
   [[nodiscard]] Task<Result<json::Value>> status(Request& request);
   [[nodiscard]] Task<Result<json::Value>> models(Request& request);
@@ -93,6 +89,12 @@ class Admin final : public http::Handler {
   [[nodiscard]] Task<Result<Halt>> halted(const Request& request);
   [[nodiscard]] Task<Result<std::uint64_t>> record_halt(const Request& request,
                                                         std::string_view verb, const Halt& halt);
+  [[nodiscard]] Task<Result<json::Value>> exceptions(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> open_exception(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> close_exception(Request& request);
+  // Of what is over nothing is kept.
+  [[nodiscard]] Task<Result<void>> drop_ended_exceptions();
+  [[nodiscard]] Task<Result<json::Value>> callers(Request& request);
   [[nodiscard]] Task<Result<json::Value>> budgets(Request& request);
   [[nodiscard]] Task<Result<json::Value>> reconcile(Request& request);
   [[nodiscard]] Task<Result<json::Value>> shutdown(Request& request);

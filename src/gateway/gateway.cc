@@ -55,6 +55,9 @@ Task<void> Gateway::handle(http::Call& call) {
     (void)co_await call.reply(std::move(reply));
     co_return;
   }
+  if (request.path == "/candor/v1/approve" && request.method == http::Method::kPost) {
+    co_return co_await approve(call, shape);
+  }
   const std::string_view method = request.method == http::Method::kPost ? "POST"
                                   : get                                 ? "GET"
                                                                         : "OTHER";

@@ -31,6 +31,10 @@ class Gateway final : public http::Handler {
   [[nodiscard]] Task<void> info(http::Call& call, const dialect::Dialect& dialect,
                                 const dialect::InfoMatch& match);
   [[nodiscard]] Task<void> health(http::Call& call);
+  // approvals.cc
+  [[nodiscard]] Task<void> approve(http::Call& call, const dialect::Dialect& dialect);
+  [[nodiscard]] Task<Result<RuleException>> approve_by(const Caller& approver,
+                                                       const std::string& body);
 
   Services& services_;
   Pipeline pipeline_;

@@ -13,6 +13,9 @@ using policy::Effect;
 
 constexpr std::size_t kMaxRulesShown = 64;    // docs/formats/entries.md
 constexpr std::size_t kMaxFoundGroups = 128;  // likewise
+constexpr std::size_t kMaxExceptionsShown = 16;
+constexpr std::size_t kMaxGroupsShown = 32;
+constexpr std::size_t kMaxJurisdictionsShown = 16;
 
 bool is_label(std::string_view text) {
   return !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [](char c) {
@@ -23,6 +26,14 @@ bool is_label(std::string_view text) {
 
 std::string label_or_empty(const std::string& text) { return is_label(text) ? text : ""; }
 
+std::vector<std::string> labels_of(const std::vector<std::string>& texts, std::size_t most) {
+  std::vector<std::string> out;
+  for (const std::string& text : texts) {
+    if (out.size() < most && is_label(text)) out.push_back(text);
+  }
+  return out;
+}
+
 std::string action_token(Effect effect) { return effect == Effect::kAllow ? "" : token_of(effect); }
 
 }  // namespace
@@ -31,6 +42,12 @@ std::string token_of(Effect effect) {
   std::string out(policy::to_string(effect));
   std::ranges::replace(out, ' ', '-');
   return out;
+}
+
+std::string method_of(std::string_view known_by) {
+  if (known_by == "api_key") return "key";
+  if (known_by == "unix_socket" || known_by == "loopback") return "os_user";
+  return std::string(known_by);
 }
 
 policy::Decision Governance::decide(Rulebook::Desk& desk) {
@@ -44,6 +61,13 @@ policy::Decision Governance::decide(Rulebook::Desk& desk) {
   for (const policy::ExplainedRule& rule : explained.rules) {
     if (std::ranges::find(phase.rules, rule.id, &policy::ExplainedRule::id) == phase.rules.end()) {
       phase.rules.push_back(rule);
+    }
+  }
+  for (const policy::Fired& fired : decision.fired) {
+    if (fired.exception != nullptr &&
+        std::ranges::find(phase.exceptions, fired.exception->id, &policy::ExceptionFact::id) ==
+            phase.exceptions.end()) {
+      phase.exceptions.push_back(*fired.exception);
     }
   }
   if (!phase.effect || policy::stricter(decision.effect, *phase.effect)) {
@@ -109,6 +133,12 @@ std::optional<ledger::PolicyDecision> Governance::record() const {
                             .count = count,
                             .field = std::get<2>(key)});
   }
+  for (const policy::ExceptionFact& one : phase.exceptions) {
+    if (out.exceptions.size() < kMaxExceptionsShown) out.exceptions.push_back(one.id);
+  }
+  out.model = label_or_empty(facts_.model.name);
+  out.groups = labels_of(facts_.caller.groups, kMaxGroupsShown);
+  out.jurisdictions = labels_of(facts_.jurisdiction, kMaxJurisdictionsShown);
   out.team = label_or_empty(facts_.caller.team);
   out.purpose = label_or_empty(facts_.caller.purpose);
   out.network = facts_.place.network;
@@ -116,7 +146,9 @@ std::optional<ledger::PolicyDecision> Governance::record() const {
   out.characters = static_cast<std::uint64_t>(facts_.request.characters);
   out.tools = static_cast<std::uint32_t>(facts_.request.tools.size());
   out.justified = !facts_.request.justification.empty();
-  out.approved = !facts_.request.approved_by.empty();
+  out.approved = std::ranges::any_of(phase.exceptions, [](const policy::ExceptionFact& one) {
+    return !one.approved_by.empty();
+  });
   return out;
 }
 
@@ -125,6 +157,24 @@ std::string Governance::sentence() const {
   std::string out = policy::to_text(phase.strictest, language_);
   while (!out.empty() && out.back() == '\n') out.pop_back();
   return out;
+}
+
+std::string Governance::how_to_approve() const {
+  const Phase& phase = answering_ ? answer_ : request_;
+  const auto rule = std::ranges::find(phase.strictest.rules, true, &policy::ExplainedRule::in_force);
+  const std::string id = rule == phase.strictest.rules.end() ? "RULE" : rule->id;
+  if (language_ == policy::Language::kGerman) {
+    return "\nDer Betrieb kann dafür eine Ausnahme öffnen (candor exception open --rule " + id +
+           "), die eine zweite Person bestätigt.";
+  }
+  return "\nThe operator can open an exception (candor exception open --rule " + id +
+         "), which a second person approves.";
+}
+
+std::string Governance::how_to_justify() const {
+  return language_ == policy::Language::kGerman
+             ? "\nGeben Sie den Grund im Header Candor-Justification an."
+             : "\nSay why in the header Candor-Justification.";
 }
 
 std::string Governance::notice() const {
@@ -142,6 +192,7 @@ std::string Governance::notice() const {
       one["reason"] = rule.reason;
       if (!rule.instead.empty()) one["instead"] = rule.instead;
       one["page"] = "/console/rules/" + rule.id;
+      if (!rule.exception.empty()) one["exception"] = rule.exception;
       if (std::ranges::find(rules, json::Value(one)) == rules.end()) {
         rules.emplace_back(std::move(one));
       }

@@ -50,6 +50,9 @@ class Governance {
 
   // For a refusal: what the person is told (C14).
   [[nodiscard]] std::string sentence() const;
+  // What to do where an approval or a reason is missing; begins with a newline.
+  [[nodiscard]] std::string how_to_approve() const;
+  [[nodiscard]] std::string how_to_justify() const;
   // {"effect":..,"rules":[..],"found":[..],"policy":..}, for the answer's `candor` object; "" where
   // nothing but allow rules fired.
   [[nodiscard]] std::string notice() const;
@@ -59,6 +62,7 @@ class Governance {
     std::optional<policy::Effect> effect;  // the strictest
     std::vector<policy::ExplainedRule> rules;
     policy::Explanation strictest;
+    std::vector<policy::ExceptionFact> exceptions;  // that were made use of
     [[nodiscard]] bool silent() const { return rules.empty(); }
   };
 
@@ -71,6 +75,9 @@ class Governance {
   std::vector<policy::Effect> actions_;
   Phase request_, answer_;
 };
+
+// caller.method of the facts, for what Caller and entries call known_by.
+[[nodiscard]] std::string method_of(std::string_view known_by);
 
 // "require approval" as entries write it: "require-approval".
 [[nodiscard]] std::string token_of(policy::Effect effect);

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include "base/text.h"
 #include "gateway/workers.h"
 
 namespace candor::gateway {
@@ -45,6 +46,19 @@ std::vector<std::string> look_up(std::uint32_t uid) {
 }
 
 }  // namespace
+
+std::string os_user_name(std::string_view uid) {
+  const auto number = parse_decimal(uid);
+  passwd entry{};
+  passwd* user = nullptr;
+  Buffer buffer{};
+  if (!number || *number > 0xFFFF'FFFFU ||
+      ::getpwuid_r(static_cast<uid_t>(*number), &entry, buffer.data(), buffer.size(), &user) != 0 ||
+      user == nullptr) {
+    return {};
+  }
+  return user->pw_name;
+}
 
 http::Task<std::vector<std::string>> OsGroups::of(std::uint32_t uid, Clock& clock,
                                                   http::asio::thread_pool& workers) {

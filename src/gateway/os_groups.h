@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -13,6 +14,9 @@
 #include "http/task.h"
 
 namespace candor::gateway {
+
+// Of this machine's user with that number; "" if it has none. Blocks.
+[[nodiscard]] std::string os_user_name(std::string_view uid);
 
 class OsGroups {
  public:

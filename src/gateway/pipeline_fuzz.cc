@@ -130,6 +130,7 @@ class Monitor {
                               .queues = {},
                               .quotas = {},
                               .halts = {},
+                              .exceptions = {},
                               .rulebook = nullptr,
                               .os_groups = {},
                               .budgets = {},

@@ -48,12 +48,6 @@ std::string_view network_of(const http::Peer& peer) {
   return is_private() ? "private" : "public";
 }
 
-std::string method_of(const Caller& caller) {
-  if (caller.known_by == "api_key") return "key";
-  if (caller.known_by == "unix_socket" || caller.known_by == "loopback") return "os_user";
-  return caller.known_by;
-}
-
 std::size_t code_points(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
@@ -157,7 +151,7 @@ class PolicyStage final : public Stage {
     facts.caller = {.name = s.caller.name,
                     .team = s.caller.team,
                     .groups = s.caller.groups,
-                    .method = method_of(s.caller),
+                    .method = method_of(s.caller.known_by),
                     .purpose = s.caller.purpose};
     facts.request.dialect = dialect::to_string(s.api);
     facts.request.stream = asked.stream;
@@ -177,6 +171,7 @@ class PolicyStage final : public Stage {
                     .seconds_left = budget.seconds_left,
                     .used_percent = budget.used_percent};
     facts.time_us = s.services.clock.wall_us();
+    facts.exceptions = s.services.exceptions.of(s.caller.name, facts.time_us);
   }
 
   static Judged judge(Session& s, const std::vector<dialect::ExchangeText>& texts) {
@@ -210,12 +205,12 @@ class PolicyStage final : public Stage {
       co_return co_await refuse(s, s.governance->sentence(), "policy_denied");
     }
     if (decision.effect == Effect::kRequireApproval) {
-      co_return co_await refuse(s, s.governance->sentence(), "approval_required");
+      co_return co_await refuse(s, s.governance->sentence() + s.governance->how_to_approve(),
+                                "approval_required");
     }
     if (decision.effect == Effect::kRequireJustification) {
-      co_return co_await refuse(
-          s, s.governance->sentence() + "\nSay why in the header Candor-Justification.",
-          "justification_required");
+      co_return co_await refuse(s, s.governance->sentence() + s.governance->how_to_justify(),
+                                "justification_required");
     }
     if (judged.too_many) {
       co_return co_await refuse(s,

@@ -13,6 +13,7 @@
 #include "gateway/acks.h"
 #include "gateway/budgets.h"
 #include "gateway/engines.h"
+#include "gateway/exceptions.h"
 #include "gateway/fair_queue.h"
 #include "gateway/halts.h"
 #include "gateway/metrics.h"
@@ -49,6 +50,7 @@ struct Services {
   std::map<std::string, std::shared_ptr<FairQueue>, std::less<>> queues;
   Quotas quotas;
   Halts halts;
+  Exceptions exceptions;
   std::shared_ptr<const Rulebook> rulebook;  // null: no policy is in force
   OsGroups os_groups;
   Budgets budgets;

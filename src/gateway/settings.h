@@ -35,6 +35,9 @@ struct Settings {
   std::chrono::milliseconds progress_interval{2'000};
   std::uint64_t progress_bytes = 4'096;
   std::size_t inline_bytes = 64U << 10U;  // larger contents are sealed off the io thread
+  // Exceptions from rules (C13).
+  std::chrono::milliseconds exception_max{8 * 3'600'000};
+  std::vector<std::string> approvers;  // subjects' names, "group:NAME"
   // Identity (S14).
   bool require_key = false;
   bool all_os_users = false;

@@ -19,6 +19,9 @@ constexpr std::size_t kMaxErasedFields = 64;
 constexpr std::size_t kMaxChangedSettings = 256;
 constexpr std::size_t kMaxFiredRules = 64;
 constexpr std::size_t kMaxFound = 128;
+constexpr std::size_t kMaxExceptions = 16;
+constexpr std::size_t kMaxGroups = 32;
+constexpr std::size_t kMaxJurisdictions = 16;
 
 // Each list below stands in the order of its keys (RFC 8785: by UTF-16 code units; all ASCII here),
 // once for both directions. E is const for the writer.
@@ -61,6 +64,7 @@ void policy_decision(Io& io, E& value) {
     in.integer("characters", p.characters);
     in.digest("digest", p.policy);
     in.text("effect", p.effect, Grammar::kToken);
+    in.ids("exceptions", p.exceptions, kMaxExceptions);
     in.objects("findings", p.findings, kMaxFound, [](Io& i, auto& f) {
       i.text("action", f.action, Grammar::kTokenOrEmpty);
       i.text("class", f.class_name, Grammar::kLabel);
@@ -69,8 +73,11 @@ void policy_decision(Io& io, E& value) {
       i.text("detector", f.detector, Grammar::kLabel);
       i.text("field", f.field, Grammar::kLabel);
     });
+    in.labels("groups", p.groups, kMaxGroups);
+    in.labels("jurisdictions", p.jurisdictions, kMaxJurisdictions);
     in.flag("justified", p.justified);
     in.integer("messages", p.messages);
+    in.text("model", p.model, Grammar::kLabelOrEmpty);
     in.text("network", p.network, Grammar::kTokenOrEmpty);
     in.text("purpose", p.purpose, Grammar::kLabelOrEmpty);
     in.labels("rules", p.rules, kMaxFiredRules);

@@ -128,8 +128,11 @@ struct PolicyDecision {
     std::string field;  // "messages/0/content"
   };
   std::vector<Found> findings;
+  std::vector<Id128> exceptions;  // that kept rules from counting (docs/governance.md)
   // What conditions saw besides, as far as it names nobody.
-  std::string team, purpose;  // or ""
+  std::string model;                               // that was asked for, or ""
+  std::string team, purpose;                       // or ""
+  std::vector<std::string> groups, jurisdictions;  // those that are labels
   std::string network;        // "loopback" | "unix" | "private" | "public"
   std::uint64_t messages = 0, characters = 0;
   std::uint32_t tools = 0;

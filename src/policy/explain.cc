@@ -53,7 +53,7 @@ constexpr Both kRuleLabel{"Rule", "Regel"};
 
 // An effect leaves nothing of another where docs/formats/policy.md says that they conflict.
 bool in_force(const Fired& fired, const Decision& decision) {
-  if (fired.met) return false;
+  if (!fired.counts()) return false;
   const Effect effect = fired.rule->effect;
   if (decision.effect == Effect::kDeny) return effect == Effect::kDeny;
   if (effect == Effect::kRoute) return decision.route == &fired.rule->to;
@@ -69,7 +69,9 @@ Explanation explain(const Decision& decision, const Facts& facts, Language langu
   out.effect = decision.effect;
   out.policy = to_hex(decision.policy);
   const bool denied_by_rule =
-      !decision.fired.empty() && decision.fired.front().rule->effect == Effect::kDeny;
+      std::ranges::any_of(decision.fired, [](const Fired& fired) {
+        return fired.counts() && fired.rule->effect == Effect::kDeny;
+      });
   out.headline = kHeadlines[static_cast<std::size_t>(decision.effect)].in(language);
   if (!denied_by_rule && !decision.failed.empty()) {
     out.headline = kFailed.in(language);
@@ -80,7 +82,8 @@ Explanation explain(const Decision& decision, const Facts& facts, Language langu
     out.rules.push_back({fired.rule->id, fired.file->name,
                          std::string(to_string(fired.rule->effect)),
                          fired.rule->message.in(language), fired.rule->instead.in(language),
-                         fired.rule->references, in_force(fired, decision)});
+                         fired.rule->references, in_force(fired, decision),
+                         fired.exception == nullptr ? "" : to_hex(fired.exception->id)});
   }
   for (const Failed& failed : decision.failed) {
     out.rules.push_back(

@@ -13,7 +13,8 @@ struct ExplainedRule {
   std::string id, policy, effect;
   std::string reason, instead;
   std::vector<std::string> references;
-  bool in_force = true;  // false: a stricter rule leaves nothing of it, or it is met
+  bool in_force = true;  // false: a stricter rule leaves nothing of it, it is met, or excepted
+  std::string exception = {};  // the id of what keeps it from counting, or ""
 };
 
 struct ExplainedFinding {

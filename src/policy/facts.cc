@@ -97,6 +97,8 @@ constexpr std::array kRows{
             [](Facts& f) -> FactRef { return &f.budget.used_percent; }},
     FactRow{"time", "now", [](Facts& f) -> FactRef { return &f.time_us; }}};
 
+static_assert(kRows.size() <= kMaxFactRows);
+
 constexpr std::string_view kTime = "time";
 
 std::string_view head(std::string_view path) { return path.substr(0, path.find('.')); }
@@ -238,6 +240,13 @@ std::vector<Place> make_places() {
 
 std::span<const FactRow> fact_rows() noexcept { return kRows; }
 std::span<const FindingRow> finding_rows() noexcept { return kFindingRows; }
+
+void set_unknown(Facts& facts, std::string_view path) {
+  const auto row = std::ranges::find(kRows, path, &FactRow::path);
+  CANDOR_CHECK(row != kRows.end());
+  facts.unknown.set(static_cast<std::size_t>(row - kRows.begin()));
+}
+
 const cel::Environment& environment() { return made().environment; }
 std::uint32_t finding_slot() { return made().finding; }
 std::uint32_t findings_slot() { return made().findings; }
@@ -253,7 +262,8 @@ std::span<cel::Value> bind(const Facts& facts, cel::Arena& arena) {
   CANDOR_DCHECK(slots.size() <= records.size());
   for (std::size_t i = 0; i < kRows.size(); ++i) {
     const Place& place = kPlaces[i];
-    const cel::Value value = kRows[i].path == kTime
+    const cel::Value value = facts.unknown[i] ? cel::Value::error(cel::Fault::kNoName, 0)
+                             : kRows[i].path == kTime
                                  ? cel::Value::of_time(cel::Kind::kTimestamp, 0, 0)
                                  : value_of(kRows[i].in(source), arena);
     if (place.field < 0) {

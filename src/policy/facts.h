@@ -6,6 +6,7 @@
 // what it cannot see.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/clock.h"
 #include "cel/environment.h"
 #include "cel/value.h"
 
@@ -66,6 +68,15 @@ struct BudgetFacts {
   std::int64_t used_percent = 0;  // of the budget that is nearest its end
 };
 
+// That a rule does not count for this caller now (break-glass, L9); no condition sees it.
+struct ExceptionFact {
+  Id128 id{};
+  std::string rule;
+  std::string approved_by;  // or ""; never who asked for it
+};
+
+inline constexpr std::size_t kMaxFactRows = 64;
+
 struct Facts {
   std::string phase;  // request, answer
   Caller caller;
@@ -76,6 +87,10 @@ struct Facts {
   Texts jurisdiction;  // all that apply: EU, UK, US, ...
   BudgetFacts budget;
   std::int64_t time_us = 0;  // wall time, microseconds since 1970
+  std::vector<ExceptionFact> exceptions;
+  // Rows of fact_rows() whose value nobody knows, as of an exchange that is long over. What needs
+  // one of them has no result, and Policy::decide() lists it as undecided.
+  std::bitset<kMaxFactRows> unknown;
 };
 
 // One value of Facts or of a finding.
@@ -87,6 +102,8 @@ struct FactRow {
   FactRef (*in)(Facts& facts);
 };
 [[nodiscard]] std::span<const FactRow> fact_rows() noexcept;
+// path must be a row's.
+void set_unknown(Facts& facts, std::string_view path);
 struct FindingRow {
   std::string_view field;
   std::string_view meaning;

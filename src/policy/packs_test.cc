@@ -113,7 +113,24 @@ TEST(PolicyFormatTest, C9_TheDigestIsThatOfAnIndependentScript) {
   // python3 src/policy/testdata/digest.py src/policy/testdata/digest.toml
   std::vector<RuleFile> files{rules_of(fs::path(POLICY_TESTDATA) / "digest.toml")};
   EXPECT_EQ(to_hex(testing::compiled(std::move(files)).digest()),
-            "84b268fd621c9099fa0ca60048bc6424d9260e05b7250f30a887b7be6b3a2984");
+            "f7542223626603ac111ed7b0bc6fab20bbae7c696b045077474d0da2f5d412e0");
+}
+
+TEST(PolicyFormatTest, P9_TheCanonicalFormLeadsBackToTheRules) {
+  for (const RuleText& text : builtin_rule_texts()) {
+    std::vector<Finding> findings;
+    const std::vector<RuleFile> files{read_rule_file(text.text, "x", findings)};
+    const std::string canonical = canonical_form(files);
+    const auto back = read_canonical_form(canonical);
+    ASSERT_TRUE(back.has_value()) << text.name;
+    EXPECT_EQ(canonical_form(*back), canonical);
+    EXPECT_EQ(testing::compiled(*back).digest(), testing::compiled(files).digest());
+    // A byte more, less or other is no canonical text.
+    EXPECT_FALSE(read_canonical_form(canonical + " ").has_value());
+    EXPECT_FALSE(read_canonical_form(canonical.substr(1)).has_value());
+  }
+  EXPECT_FALSE(read_canonical_form("{}").has_value());
+  EXPECT_FALSE(read_canonical_form("[]").has_value());
 }
 
 TEST(PolicyFormatTest, C9_TheDocumentShowsEveryFact) {

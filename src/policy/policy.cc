@@ -47,6 +47,18 @@ void add_error(std::vector<Finding>& findings, std::string kind, const RuleFile&
   findings.push_back(std::move(out));
 }
 
+// An approval that a rule asks for is an exception that somebody else has approved.
+const ExceptionFact* exception_from(const Rule& rule, const Facts& facts) {
+  if (rule.break_glass == BreakGlass::kNever) return nullptr;
+  const bool alone =
+      rule.break_glass == BreakGlass::kAlone && rule.effect != Effect::kRequireApproval;
+  for (const ExceptionFact& one : facts.exceptions) {
+    const bool approved = !one.approved_by.empty() && one.approved_by != facts.caller.name;
+    if (one.rule == rule.id && (alone || approved)) return &one;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 struct Policy::CompiledRule {
@@ -231,6 +243,7 @@ void Policy::select_findings(const CompiledRule& rule, Scratch::State& state, Ve
 }
 
 Decision Policy::decide(const Facts& facts, Scratch& scratch) const {
+  if (facts.unknown.any()) return decide_plainly(facts);
   Scratch::State& state = *scratch.state_;
   state.arena.reset();
   if (++state.decision == 0) state.parts.clear();  // every 2^32 decisions
@@ -291,24 +304,32 @@ Decision Policy::conclude(const Facts& facts, std::vector<Verdict>& verdicts) co
   };
   for (Verdict& verdict : verdicts) {
     const CompiledRule& compiled = compiled_->rules[verdict.rule];
+    if (verdict.part.truth == Truth::kError && verdict.part.fault == cel::Fault::kNoName &&
+        facts.unknown.any()) {
+      out.undecided.push_back(compiled.rule);
+      continue;
+    }
     if (verdict.part.truth == Truth::kError) {
       out.failed.push_back({compiled.rule, verdict.part.fault});
       take(Effect::kDeny);
       continue;
     }
     const Effect effect = compiled.rule->effect;
-    Fired fired{compiled.rule, compiled.file, std::move(verdict.findings), false};
+    Fired fired{compiled.rule, compiled.file, std::move(verdict.findings), false,
+                exception_from(*compiled.rule, facts)};
     if (effect == Effect::kRequireJustification) fired.met = !facts.request.justification.empty();
     if (effect == Effect::kRequireApproval) {
       fired.met =
           !facts.request.approved_by.empty() && facts.request.approved_by != facts.caller.name;
     }
-    if (effect == Effect::kRoute && out.route == nullptr) out.route = &compiled.rule->to;
-    if (effect == Effect::kRequireMarking) out.marking = true;
-    for (const std::uint32_t i : fired.findings) {
-      if (stricter(effect, out.on_findings[i])) out.on_findings[i] = effect;
+    if (fired.counts()) {
+      if (effect == Effect::kRoute && out.route == nullptr) out.route = &compiled.rule->to;
+      if (effect == Effect::kRequireMarking) out.marking = true;
+      for (const std::uint32_t i : fired.findings) {
+        if (stricter(effect, out.on_findings[i])) out.on_findings[i] = effect;
+      }
+      take(effect);
     }
-    if (!fired.met) take(effect);
     out.fired.push_back(std::move(fired));
   }
   for (const RuleFile& file : files_) {

@@ -36,6 +36,8 @@ struct Fired {
   const RuleFile* file = nullptr;
   std::vector<std::uint32_t> findings;  // that it acts on: redact, pseudonymise
   bool met = false;                     // a justification or approval that was asked for is there
+  const ExceptionFact* exception = nullptr;  // of the facts: keeps the rule from counting
+  [[nodiscard]] bool counts() const noexcept { return !met && exception == nullptr; }
 };
 struct Failed {
   const Rule* rule = nullptr;
@@ -46,6 +48,7 @@ struct Decision {
   Effect effect = Effect::kAllow;  // the strictest that is in force
   std::vector<Fired> fired;        // all of them, the strictest first, then in the files' order
   std::vector<Failed> failed;      // conditions without a value: then the effect is kDeny
+  std::vector<const Rule*> undecided;  // that need a fact which is not known: they decide nothing
   const RuleFile* refused_by_default = nullptr;  // no allow rule of this file fired
   const std::string* route = nullptr;            // the model that answers instead
   bool marking = false;
@@ -77,7 +80,8 @@ class Policy {
   };
 
   [[nodiscard]] Decision decide(const Facts& facts, Scratch& scratch) const;
-  // The same without index and without sharing: every condition as it was written. For tests.
+  // The same without index and without sharing: every condition as it was written. For tests, and
+  // where not all facts are known.
   [[nodiscard]] Decision decide_plainly(const Facts& facts) const;
 
   [[nodiscard]] std::span<const RuleFile> files() const noexcept { return files_; }

@@ -333,5 +333,76 @@ TEST(PolicyTest, C14_ARuleWithoutAResultAndADefaultAreExplainedToo) {
               HasSubstr("weil keine Regel es erlaubt"));
 }
 
+Id128 exception_id() {
+  Id128 id{};
+  id.fill(static_cast<Id128::value_type>(7));
+  return id;
+}
+
+TEST(PolicyTest, L9_AnApprovedExceptionKeepsItsRuleFromCountingAndIsNamed) {
+  const Policy policy = compiled(rule("r", "deny", "caller.team == \"hr\"") +
+                                 rule("w", "warn", "true"));
+  Facts facts;
+  facts.caller = {.name = "alice", .team = "hr", .groups = {}, .method = "key", .purpose = ""};
+  facts.exceptions = {{.id = exception_id(), .rule = "r", .approved_by = ""}};
+  EXPECT_EQ(decide(policy, facts).effect, Effect::kDeny);  // nobody has approved it
+  facts.exceptions[0].approved_by = "alice";
+  EXPECT_EQ(decide(policy, facts).effect, Effect::kDeny);  // not by oneself
+  facts.exceptions[0].approved_by = "grace";
+  const Decision decision = decide(policy, facts);
+  EXPECT_EQ(decision.effect, Effect::kWarn);
+  EXPECT_THAT(fired(decision), ElementsAre("r", "w"));
+  ASSERT_NE(decision.fired[0].exception, nullptr);
+  EXPECT_EQ(decision.fired[0].exception->id, exception_id());
+  const Explanation told = explain(decision, facts, Language::kEnglish);
+  EXPECT_EQ(told.headline, "Please note what a rule says about this.");
+  EXPECT_FALSE(told.rules[0].in_force);
+  EXPECT_EQ(told.rules[0].exception, to_hex(exception_id()));
+  facts.exceptions[0].rule = "w";
+  EXPECT_EQ(decide(policy, facts).effect, Effect::kDeny);  // another rule's
+}
+
+TEST(PolicyTest, L9_ARuleSaysWhetherItTakesExceptions) {
+  Facts facts;
+  facts.exceptions = {{.id = exception_id(), .rule = "r", .approved_by = ""}};
+  EXPECT_EQ(decide(compiled(rule("r", "deny", "true", "break_glass = \"alone\"\n")), facts).effect,
+            Effect::kAllow);
+  // An approval is what this effect asks for.
+  EXPECT_EQ(decide(compiled(rule("r", "require approval", "true", "break_glass = \"alone\"\n")),
+                   facts)
+                .effect,
+            Effect::kRequireApproval);
+  facts.exceptions[0].approved_by = "grace";
+  EXPECT_EQ(decide(compiled(rule("r", "require approval", "true")), facts).effect, Effect::kAllow);
+  EXPECT_EQ(decide(compiled(rule("r", "deny", "true", "break_glass = \"never\"\n")), facts).effect,
+            Effect::kDeny);
+}
+
+TEST(PolicyTest, L9_WhatARuleExceptedWouldMaskIsNotMasked) {
+  Facts facts;
+  facts.findings = {found("financial")};
+  facts.exceptions = {{.id = exception_id(), .rule = "r", .approved_by = "grace"}};
+  const Decision decision = decide(compiled(rule("r", "redact", "true")), facts);
+  EXPECT_EQ(decision.effect, Effect::kAllow);
+  EXPECT_THAT(decision.on_findings, ElementsAre(Effect::kAllow));
+}
+
+TEST(PolicyTest, C11_WhatNobodyKnowsDecidesNothingAndIsListed) {
+  const Policy policy = compiled(rule("unknown", "deny", "budget.used_percent > 90") +
+                                 rule("false", "deny", "budget.used_percent > 90 && phase == \"x\"") +
+                                 rule("groups", "deny", "\"it\" in caller.groups") +
+                                 rule("true", "warn", "phase == \"request\""));
+  Facts facts;
+  facts.phase = "request";
+  set_unknown(facts, "budget.used_percent");
+  set_unknown(facts, "caller.groups");
+  const Decision decision = decide(policy, facts);
+  EXPECT_EQ(decision.effect, Effect::kWarn);
+  EXPECT_THAT(decision.failed, IsEmpty());
+  ASSERT_EQ(decision.undecided.size(), 2U);
+  EXPECT_EQ(decision.undecided[0]->id, "unknown");
+  EXPECT_EQ(decision.undecided[1]->id, "groups");
+}
+
 }  // namespace
 }  // namespace candor::policy

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "policy/effect.h"
 
 namespace candor::policy {
@@ -28,9 +29,16 @@ struct Placed {
   std::uint32_t line = 0;  // of its first character
 };
 
+// Whether somebody can be excepted from a rule for a time (docs/governance.md).
+enum class BreakGlass : std::uint8_t { kApproved, kAlone, kNever };
+
+[[nodiscard]] std::string_view to_string(BreakGlass who) noexcept;
+[[nodiscard]] std::optional<BreakGlass> break_glass_from(std::string_view text) noexcept;
+
 struct Rule {
   std::string id;
   Effect effect = Effect::kAllow;
+  BreakGlass break_glass = BreakGlass::kApproved;  // by default a second person approves
   Placed when;     // empty: always
   Placed select;   // which findings; empty: all
   std::string to;  // the model of `route`
@@ -79,5 +87,8 @@ struct RuleText {
 // RFC 8785 JSON of everything that decides or is shown, in the order of the files: what the digest
 // is taken over (docs/formats/policy.md).
 [[nodiscard]] std::string canonical_form(std::span<const RuleFile> files);
+// The way back, for rules that are kept by their digest; places are not kept. kDataLoss: it is no
+// such text.
+[[nodiscard]] Result<std::vector<RuleFile>> read_canonical_form(std::string_view json);
 
 }  // namespace candor::policy

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "json/json.h"
 #include "policy/internal/table_reader.h"
 #include "policy/rule.h"
 
@@ -87,6 +86,13 @@ class FileReader {
     } else if (!effect.text.empty()) {
       report_effect(in, effect);
     }
+    if (const Placed broken = in.text("break_glass", false); !broken.text.empty()) {
+      if (const auto known = break_glass_from(broken.text)) {
+        rule.break_glass = *known;
+      } else {
+        in.report(broken.line, "break_glass is one of approved, alone, never");
+      }
+    }
     rule.when = expression(in, "when");
     rule.select = expression(in, "select");
     const Placed to = in.text("to", rule.effect == Effect::kRoute);
@@ -124,10 +130,6 @@ class FileReader {
   std::vector<Finding>& findings_;
 };
 
-json::Object message_object(const Message& message) {
-  return json::Object{{"de", message.german}, {"en", message.english}};
-}
-
 }  // namespace
 
 RuleFile read_rule_file(std::string_view toml, const std::string& origin,
@@ -151,32 +153,6 @@ std::string to_text(const Finding& finding) {
     excerpt.remove_prefix(std::min(end + 1, excerpt.size()));
   }
   return strip_controls(out);
-}
-
-std::string canonical_form(std::span<const RuleFile> files) {
-  json::Array policies;
-  for (const RuleFile& file : files) {
-    json::Array rules;
-    for (const Rule& rule : file.rules) {
-      json::Object one;
-      one["id"] = rule.id;
-      one["effect"] = to_string(rule.effect);
-      one["when"] = rule.when.text;
-      one["select"] = rule.select.text;
-      one["to"] = rule.to;
-      one["message"] = message_object(rule.message);
-      one["instead"] = message_object(rule.instead);
-      one["references"] = json::Array(rule.references.begin(), rule.references.end());
-      rules.push_back(std::move(one));
-    }
-    policies.push_back(json::Object{{"policy", file.name},
-                                    {"jurisdiction", file.jurisdiction},
-                                    {"default", to_string(file.otherwise)},
-                                    {"rules", std::move(rules)}});
-  }
-  const json::Object all{{"format", 1}, {"policies", std::move(policies)}};
-  // Cannot fail: no fractions, and TOML's texts are UTF-8.
-  return json::canonical(all).value();
 }
 
 }  // namespace candor::policy

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS halt(
   PRIMARY KEY(scope, object));
 )";
 // What later versions added, one step for each; run once, in a transaction with the number.
-constexpr std::array<std::string_view, 2> kStateSteps{
+constexpr std::array<std::string_view, 3> kStateSteps{
     R"(
 ALTER TABLE api_key ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE api_key ADD COLUMN team TEXT NOT NULL DEFAULT '';
@@ -38,6 +38,12 @@ CREATE TABLE use_team(caller TEXT PRIMARY KEY, team TEXT NOT NULL) WITHOUT ROWID
 CREATE TABLE use_position(
   before INTEGER PRIMARY KEY, origin TEXT NOT NULL, position INTEGER NOT NULL,
   newest_us INTEGER NOT NULL);
+)",
+    R"(
+CREATE TABLE rule_exception(
+  id BLOB PRIMARY KEY, rule TEXT NOT NULL, caller TEXT NOT NULL, opened_by TEXT NOT NULL,
+  approved_by TEXT NOT NULL, reason TEXT NOT NULL, opened_us INTEGER NOT NULL,
+  until_us INTEGER NOT NULL) WITHOUT ROWID;
 )"};
 // Rebuilt from the log when lost, so a commit need not wait for the disk.
 constexpr std::string_view kIndexSchema = R"(
@@ -433,6 +439,51 @@ Result<void> StateDb::remove_halt(const Halt& halt) {
         "DELETE FROM halt WHERE scope = ?1 AND object = ?2 AND since_us = ?3"));
     TRY(remove.bind_all(std::string_view(halt.scope), std::string_view(halt.object),
                         halt.since_us));
+    TRY(remove.run());
+  }
+  return state_->state.checkpoint();
+}
+
+Result<std::vector<RuleException>> StateDb::list_exceptions() {
+  const std::lock_guard lock(state_->state_mutex);
+  auto find = TRY(state_->state.prepare(
+      "SELECT id, rule, caller, opened_by, approved_by, reason, opened_us, until_us"
+      " FROM rule_exception ORDER BY opened_us, id"));
+  std::vector<RuleException> found;
+  while (TRY(find.step())) {
+    RuleException one{.id = {},
+                      .rule = std::string(find.text(1)),
+                      .caller = std::string(find.text(2)),
+                      .opened_by = std::string(find.text(3)),
+                      .approved_by = std::string(find.text(4)),
+                      .reason = std::string(find.text(5)),
+                      .opened_us = find.integer(6),
+                      .until_us = find.integer(7)};
+    const ByteView id = find.blob(0);
+    if (id.size() != one.id.size()) return fail(Code::kDataLoss, "an exception has no right id");
+    std::ranges::copy(id, one.id.begin());
+    found.push_back(std::move(one));
+  }
+  return found;
+}
+
+Result<void> StateDb::put_exception(const RuleException& one) {
+  const std::lock_guard lock(state_->state_mutex);
+  auto insert = TRY(
+      state_->state.prepare("INSERT OR REPLACE INTO rule_exception(id, rule, caller, opened_by,"
+                            " approved_by, reason, opened_us, until_us)"
+                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
+  TRY(insert.bind_all(ByteView(one.id), std::string_view(one.rule), std::string_view(one.caller),
+                      std::string_view(one.opened_by), std::string_view(one.approved_by),
+                      std::string_view(one.reason), one.opened_us, one.until_us));
+  return insert.run();
+}
+
+Result<void> StateDb::remove_exception(const Id128& id) {
+  const std::lock_guard lock(state_->state_mutex);
+  {
+    auto remove = TRY(state_->state.prepare("DELETE FROM rule_exception WHERE id = ?1"));
+    TRY(remove.bind(1, ByteView(id)));
     TRY(remove.run());
   }
   return state_->state.checkpoint();

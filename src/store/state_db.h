@@ -53,6 +53,19 @@ struct Halt {
   bool operator==(const Halt&) const = default;
 };
 
+// That a rule does not count for a caller until then (break-glass, C13, L9). Names and the reason
+// stand here in clear until a day after it ended.
+struct RuleException {
+  Id128 id{};
+  std::string rule;         // its id
+  std::string caller;       // whom it serves, a subject's name
+  std::string opened_by;    // likewise
+  std::string approved_by;  // or ""
+  std::string reason;
+  std::int64_t opened_us = 0, until_us = 0;
+  bool operator==(const RuleException&) const = default;
+};
+
 // What an account ("caller:<pseudonym>", "model:<label>") used in a window that began then (C8).
 struct UseRow {
   std::string account;
@@ -131,6 +144,11 @@ class StateDb {
   [[nodiscard]] Result<void> put_halt(const Halt& halt);
   // This one and no newer one of its scope and object.
   [[nodiscard]] Result<void> remove_halt(const Halt& halt);
+
+  // --- exceptions from rules, the oldest first
+  [[nodiscard]] Result<std::vector<RuleException>> list_exceptions();
+  [[nodiscard]] Result<void> put_exception(const RuleException& one);  // or replaces it
+  [[nodiscard]] Result<void> remove_exception(const Id128& id);
 
   // --- what callers and models used
   // Of this log; where another log's counts are kept, they become what this one's begin with.

@@ -14,6 +14,7 @@ from server import QUESTION, Kept, spoken
 
 HERE = pathlib.Path(__file__).parent
 ASK = {"model": "smollm2", "messages": [{"role": "user", "content": QUESTION}], "temperature": 0, "max_tokens": 40}
+LONG = ASK | {"messages": [{"role": "user", "content": "Write a long story about a dog that walks around the world."}], "max_tokens": 2000}
 
 
 def untyped(ask):
@@ -113,7 +114,7 @@ def test_openai_python_gets_errors_in_its_own_classes(smol):
 
 def test_openai_python_cancel_in_mid_stream_is_recorded(smol):
     client, keeping = openai_client(smol)
-    stream = client.chat.completions.create(**ASK | {"max_tokens": 2000, "temperature": 1.5}, stream=True)
+    stream = client.chat.completions.create(**LONG, stream=True)
     for number, _ in enumerate(stream):
         if number == 5:
             break
@@ -152,7 +153,7 @@ def test_openai_node_gets_errors_in_its_own_classes(smol, node):
 
 
 def test_openai_node_cancel_in_mid_stream_is_recorded(smol, node):
-    got = run_node(node, "openai.mjs", url=smol.url, verb="cancel", body=ASK | {"max_tokens": 2000, "temperature": 1.5})
+    got = run_node(node, "openai.mjs", url=smol.url, verb="cancel", body=LONG)
     assert len(got["chunks"]) == 5
     end = smol.wait_for_end(got["exchange"])
     assert end["type"] == "outcome" and end["result"] == "cancelled"
@@ -173,7 +174,7 @@ def test_anthropic_python_message_and_stream_verify(smol, tmp_path):
 
 def test_anthropic_python_cancel_in_mid_stream_is_recorded(smol):
     client, keeping = anthropic_client(smol)
-    stream = client.messages.create(**untyped(ASK | {"max_tokens": 2000, "temperature": 1}), stream=True)
+    stream = client.messages.create(**untyped(LONG), stream=True)
     for number, _ in enumerate(stream):
         if number == 7:
             break
@@ -210,7 +211,7 @@ def test_anthropic_clients_get_errors_in_their_own_classes(smol, node):
 
 
 def test_anthropic_node_cancel_in_mid_stream_is_recorded(smol, node):
-    got = run_node(node, "anthropic.mjs", url=smol.url, verb="cancel", body=ASK | {"max_tokens": 2000, "temperature": 1})
+    got = run_node(node, "anthropic.mjs", url=smol.url, verb="cancel", body=LONG)
     end = smol.wait_for_end(got["exchange"])
     assert end["type"] == "outcome" and end["result"] == "cancelled"
 

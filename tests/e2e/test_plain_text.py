@@ -71,7 +71,8 @@ def test_S19_refusals_are_sentences_of_ours_with_stripped_and_capped_arguments(o
 
 def test_S19_every_refusal_is_made_of_literals():
     """make_error's sentence is a literal, or one of the few that are put together from literals beside it."""
-    composed = {"std::move(caller.error()", "caller.error()", "caller.error().message", "std::string(reason)", "std::move(message)", "message"}
+    composed = {"std::move(caller.error()", "caller.error()", "caller.error().message", "std::string(reason)", "std::move(message)", "message",
+                "std::move(sentence)"}  # of the policy: the operator's own rules, whose texts hold no controls (rule_file.cc)
     seen = 0
     for file in sorted((ROOT / "src").rglob("*.cc")):
         if file.name.endswith(("_test.cc", "_fuzz.cc", "_bench.cc")):

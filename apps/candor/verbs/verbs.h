@@ -69,10 +69,24 @@ struct KeyOptions {
 [[nodiscard]] int run_key_auditor(const Context& context, const KeyOptions& options);
 
 struct PolicyOptions {
-  std::vector<std::string> paths;  // files or folders
+  std::vector<std::string> paths;  // files or folders; replay: also names of built-in packs
+  std::string subject;             // explain: an entry's index or an exchange
+  std::string since, log;          // replay, explain
+  std::uint64_t rows = 20;         // replay: groups shown
 };
 [[nodiscard]] int run_policy_check(const Output& out, const PolicyOptions& options);
+[[nodiscard]] int run_policy_explain(const Context& context, const PolicyOptions& options);
+[[nodiscard]] int run_policy_replay(const Context& context, const PolicyOptions& options);
 [[nodiscard]] int run_policy_test(const Output& out, const PolicyOptions& options);
+
+struct ExceptionOptions {
+  std::string rule, user, duration, reason;  // open
+  std::string id, api_key;                   // approve, close
+};
+[[nodiscard]] int run_exception_list(const Context& context);
+[[nodiscard]] int run_exception_open(const Context& context, const ExceptionOptions& options);
+[[nodiscard]] int run_exception_approve(const Context& context, const ExceptionOptions& options);
+[[nodiscard]] int run_exception_close(const Context& context, const ExceptionOptions& options);
 
 struct ScanOptions {
   std::vector<std::string> paths;  // files, folders, - for standard input

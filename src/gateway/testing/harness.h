@@ -119,6 +119,7 @@ class Harness : public testing::Test {
                                .queues = {},
                                .quotas = {},
                                .halts = {},
+                              .exceptions = {},
                                .rulebook = nullptr,
                                .os_groups = {},
                                .budgets = {},

@@ -46,13 +46,15 @@ PROVENANCE = {
 
 POLICY = {
     "approved": False, "characters": 1234, "digest": digest("policy"), "effect": "redact",
+    "exceptions": [ident(9)],
     "findings": [
         {"action": "redact", "class": "financial", "confidence": 95, "count": 2, "detector": "iban",
          "field": "messages/0/content"},
         {"action": "", "class": "personal.contact", "confidence": 80, "count": 1,
          "detector": "email", "field": "messages/1/tool_calls/0/arguments"},
     ],
-    "justified": True, "messages": 2, "network": "loopback", "purpose": "support",
+    "groups": ["hr", "works-council"], "jurisdictions": ["EU"],
+    "justified": True, "messages": 2, "model": "smollm2", "network": "loopback", "purpose": "support",
     "rules": ["house.bank-data", "base.unmeasured"], "team": "hr", "tools": 1,
 }
 

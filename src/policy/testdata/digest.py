@@ -18,7 +18,7 @@ for name in sys.argv[1:]:
         policy = tomllib.load(file)
     policies.append({"default": policy.get("default", "allow"), "jurisdiction": policy.get("jurisdiction", ""),
                      "policy": policy["policy"],
-                     "rules": [{"effect": rule["effect"], "id": rule["id"], "instead": both(rule.get("instead")),
+                     "rules": [{"break_glass": rule.get("break_glass", "approved"), "effect": rule["effect"], "id": rule["id"], "instead": both(rule.get("instead")),
                                 "message": both(rule.get("message")), "references": rule.get("references", []),
                                 "select": rule.get("select", ""), "to": rule.get("to", ""), "when": rule.get("when", "")}
                                for rule in policy.get("rule", [])]})

@@ -1,0 +1,14 @@
+// What reading decisions out of a log needs besides it.
+#pragma once
+
+#include "context.h"
+#include "gateway/replay.h"
+
+namespace candor::cli {
+
+// The built-in detectors and those that the configuration names.
+[[nodiscard]] Result<gateway::DetectorsById> detectors_in_force(const Context& context);
+// Who stands behind pseudonyms, as the running server tells whoever administrates it; none without.
+[[nodiscard]] gateway::NamesByPseudonym callers(const Context& context);
+
+}  // namespace candor::cli
