@@ -204,6 +204,13 @@ Result<void> Monitor::open_services() {
   loads_->on_ended([this](const std::string& load) { engines_->forget_load(load); });
 
   refusals_.emplace(*acks_, stamp, system_clock());
+  std::shared_ptr<gateway::DecisionPoint> decision_point;
+  if (!config_.policy.ask.empty()) {
+    auto opened = gateway::DecisionPoint::open(
+        io_.get_executor(), {.url = config_.policy.ask, .timeout = config_.policy.ask_timeout});
+    if (!opened) return std::unexpected(std::move(opened).error().with_context("policy.ask"));
+    decision_point = *std::move(opened);
+  }
   std::shared_ptr<gateway::OidcKeys> oidc;
   if (!config_.oidc.issuer.empty()) {
     auto options = TRY(oidc_options(config_.oidc));
@@ -239,6 +246,7 @@ Result<void> Monitor::open_services() {
       .rulebook = std::move(rulebook),
       .os_groups = {},
       .budgets = {},
+      .decision_point = std::move(decision_point),
       .oidc = std::move(oidc),
       .draining = false});
   services_->budgets.set_budgets(services_->settings->budgets);
@@ -561,6 +569,7 @@ Task<void> Monitor::shut_down() {
   if (supervisor_) co_await supervisor_->stop();
   co_await engines_->close_upstreams();
   if (services_->oidc) services_->oidc->close();
+  if (services_->decision_point) services_->decision_point->close();
   refusals_->flush(/*all=*/true);
   co_await keep_budgets();
   co_await admin_server_->drain(std::chrono::milliseconds(100));

@@ -284,6 +284,11 @@ class Builder {
     c.policy.files = paths("policy.files");
     c.policy.detectors = paths("policy.detectors");
     c.policy.jurisdictions = texts("policy.jurisdictions");
+    c.policy.ask = text("policy.ask");
+    c.policy.ask_timeout = duration("policy.ask_timeout");
+    if (!c.policy.ask.empty() && c.policy.packs.empty() && c.policy.files.empty()) {
+      problem("policy.ask", "is asked beside rules: set policy.packs or policy.files, too");
+    }
     c.policy.exception_max = duration("policy.exception_max");
     c.policy.approvers = texts("policy.approvers");
     for (const std::string& who : c.policy.approvers) {

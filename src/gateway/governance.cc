@@ -77,6 +77,34 @@ policy::Decision Governance::decide(Rulebook::Desk& desk) {
   return decision;
 }
 
+void Governance::add_external(Effect effect, const std::string& reason, bool failed) {
+  const bool german = language_ == policy::Language::kGerman;
+  policy::ExplainedRule rule{.id = "external",
+                             .policy = "external",
+                             .effect = std::string(policy::to_string(effect)),
+                             .reason = reason,
+                             .instead = {},
+                             .references = {}};
+  if (failed) {
+    rule.reason = german ? "Die Entscheidungsstelle, die gefragt wird, gab keine Antwort: " + reason
+                         : "The decision point that is asked gave no answer: " + reason;
+    rule.instead = german ? "Fragen Sie in einem Augenblick noch einmal, oder sagen Sie es dem Betrieb."
+                          : "Ask again in a moment, or tell the operator.";
+  } else if (reason.empty()) {
+    rule.reason = german ? "Eine andere Entscheidungsstelle hat es so entschieden."
+                         : "Another decision point decided so.";
+  }
+  request_.rules.push_back(rule);
+  if (!request_.effect || policy::stricter(effect, *request_.effect)) {
+    request_.effect = effect;
+    request_.strictest.effect = effect;
+    request_.strictest.headline = policy::headline(effect, language_);
+    std::erase_if(request_.strictest.rules,
+                  [](const policy::ExplainedRule& one) { return one.effect == "allow"; });
+    request_.strictest.rules.insert(request_.strictest.rules.begin(), rule);
+  }
+}
+
 void Governance::begin_answer() {
   answering_ = true;
   first_of_answer_ = facts_.findings.size();
@@ -137,6 +165,7 @@ std::optional<ledger::PolicyDecision> Governance::record() const {
     if (out.exceptions.size() < kMaxExceptionsShown) out.exceptions.push_back(one.id);
   }
   out.model = label_or_empty(facts_.model.name);
+  out.local = facts_.model.local;
   out.groups = labels_of(facts_.caller.groups, kMaxGroupsShown);
   out.jurisdictions = labels_of(facts_.jurisdiction, kMaxJurisdictionsShown);
   out.team = label_or_empty(facts_.caller.team);

@@ -33,6 +33,8 @@ class Governance {
 
   // Decides on the facts as they are. What it says about one of facts().findings is remembered.
   [[nodiscard]] policy::Decision decide(Rulebook::Desk& desk);
+  // What another decision point says of the request, beside the rules (gateway/decision_point.h).
+  void add_external(policy::Effect effect, const std::string& reason, bool failed);
   // From here on findings and decisions are the answer's.
   void begin_answer();
   // What is done with the finding, by the last decide().

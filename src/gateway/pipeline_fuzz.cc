@@ -134,6 +134,7 @@ class Monitor {
                               .rulebook = nullptr,
                               .os_groups = {},
                               .budgets = {},
+                              .decision_point = nullptr,
                               .oidc = {},
                               .draining = false});
     gateway.emplace(*services, standard_pipeline());

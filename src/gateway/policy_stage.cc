@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "crypto/hash.h"
 #include "dialect/exchange_texts.h"
 #include "gateway/inspection.h"
@@ -100,10 +101,28 @@ class PolicyStage final : public Stage {
     } else {
       judged = work();
     }
+    if (s.services.decision_point && !is_refusal(judged.decision.effect)) {
+      co_await ask_elsewhere(s, judged.decision);
+      if (s.stopped()) co_return Verdict::kStop;
+    }
     co_return co_await act(s, judged);
   }
 
  private:
+  static bool is_refusal(Effect effect) { return effect <= Effect::kRequireJustification; }
+
+  // Only of what our own rules let pass; what it says makes the decision stricter, never milder.
+  static Task<void> ask_elsewhere(Session& s, policy::Decision& decision) {
+    const std::shared_ptr<DecisionPoint> point = s.services.decision_point;
+    const DecisionPoint::Answer answer = co_await point->ask(s.governance->facts());
+    if (answer.failed) log_warning("policy.ask_failed", {{"exchange", Label(s.exchange_hex)}});
+    if (answer.effect == Effect::kAllow) co_return;
+    s.governance->add_external(answer.effect, answer.reason, answer.failed);
+    const bool met = answer.effect == Effect::kRequireJustification &&
+                     !s.governance->facts().request.justification.empty();
+    if (!met && policy::stricter(answer.effect, decision.effect)) decision.effect = answer.effect;
+  }
+
   // A conversation is what the caller says it is (Candor-Conversation), or else what begins with
   // the same message of the user. Its stand-ins are the same in one run of the server: the salt
   // keeps anybody from trying values out against them.

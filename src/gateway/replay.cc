@@ -83,21 +83,13 @@ policy::Facts recall(const RecordedDecision& recorded, const DetectorsById& dete
   facts.caller.purpose = held.purpose;
   facts.model.name = held.model;
   if (held.model.empty()) set_unknown(facts, "model.name");
-  if (recorded.provenance) {
-    const ledger::Provenance& provenance = *recorded.provenance;
-    facts.model.measured = provenance.weights_basis == ledger::Basis::kMeasured;
-    facts.model.local = facts.model.measured;  // what runs here is measured, and nothing else
-    if (provenance.model == held.model) {
-      facts.model.digest = to_hex(provenance.weights);
-    } else {  // a rule had sent it to another model
-      for (const char* path : {"model.digest", "model.measured", "model.local"}) {
-        set_unknown(facts, path);
-      }
-    }
+  facts.model.local = held.local;
+  facts.model.measured = held.local;  // what runs here is measured, and nothing else
+  // Where a rule had sent it to another model, the provenance is that one's.
+  if (recorded.provenance && recorded.provenance->model == held.model) {
+    facts.model.digest = to_hex(recorded.provenance->weights);
   } else {
-    for (const char* path : {"model.digest", "model.measured", "model.local"}) {
-      set_unknown(facts, path);
-    }
+    set_unknown(facts, "model.digest");
   }
   facts.request.dialect = recorded.api;
   facts.request.stream = recorded.stream;

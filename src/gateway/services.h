@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "gateway/acks.h"
 #include "gateway/budgets.h"
+#include "gateway/decision_point.h"
 #include "gateway/engines.h"
 #include "gateway/exceptions.h"
 #include "gateway/fair_queue.h"
@@ -54,6 +55,7 @@ struct Services {
   std::shared_ptr<const Rulebook> rulebook;  // null: no policy is in force
   OsGroups os_groups;
   Budgets budgets;
+  std::shared_ptr<DecisionPoint> decision_point;  // null: nobody else is asked
   std::shared_ptr<OidcKeys> oidc;  // null: no sign-in tokens are taken
   bool draining = false;
 };

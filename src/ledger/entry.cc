@@ -76,6 +76,7 @@ void policy_decision(Io& io, E& value) {
     in.labels("groups", p.groups, kMaxGroups);
     in.labels("jurisdictions", p.jurisdictions, kMaxJurisdictions);
     in.flag("justified", p.justified);
+    in.flag("local", p.local);
     in.integer("messages", p.messages);
     in.text("model", p.model, Grammar::kLabelOrEmpty);
     in.text("network", p.network, Grammar::kTokenOrEmpty);

@@ -131,6 +131,7 @@ struct PolicyDecision {
   std::vector<Id128> exceptions;  // that kept rules from counting (docs/governance.md)
   // What conditions saw besides, as far as it names nobody.
   std::string model;                               // that was asked for, or ""
+  bool local = false;                              // it runs here, measured
   std::string team, purpose;                       // or ""
   std::vector<std::string> groups, jurisdictions;  // those that are labels
   std::string network;        // "loopback" | "unix" | "private" | "public"

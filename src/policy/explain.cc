@@ -64,6 +64,10 @@ bool in_force(const Fired& fired, const Decision& decision) {
 
 }  // namespace
 
+std::string headline(Effect effect, Language language) {
+  return kHeadlines[static_cast<std::size_t>(effect)].in(language);
+}
+
 Explanation explain(const Decision& decision, const Facts& facts, Language language) {
   Explanation out;
   out.effect = decision.effect;
@@ -72,7 +76,7 @@ Explanation explain(const Decision& decision, const Facts& facts, Language langu
       std::ranges::any_of(decision.fired, [](const Fired& fired) {
         return fired.counts() && fired.rule->effect == Effect::kDeny;
       });
-  out.headline = kHeadlines[static_cast<std::size_t>(decision.effect)].in(language);
+  out.headline = headline(decision.effect, language);
   if (!denied_by_rule && !decision.failed.empty()) {
     out.headline = kFailed.in(language);
   } else if (!denied_by_rule && decision.refused_by_default != nullptr) {
@@ -106,8 +110,10 @@ Explanation explain(const Decision& decision, const Facts& facts, Language langu
                          true});
   }
   for (std::size_t i = 0; i < facts.findings.size(); ++i) {
-    const Effect action =
-        i < decision.on_findings.size() ? decision.on_findings[i] : Effect::kAllow;
+    // Nothing is done with the parts of what is refused.
+    const bool refused = stricter(decision.effect, Effect::kRoute);
+    const Effect action = !refused && i < decision.on_findings.size() ? decision.on_findings[i]
+                                                                       : Effect::kAllow;
     out.found.push_back({strip_controls(facts.findings[i].class_name),
                          strip_controls(facts.findings[i].field),
                          action == Effect::kAllow ? "" : std::string(to_string(action))});

@@ -31,6 +31,8 @@ struct Explanation {
 };
 
 [[nodiscard]] Explanation explain(const Decision& decision, const Facts& facts, Language language);
+// What an effect means to whom it meets, in one sentence.
+[[nodiscard]] std::string headline(Effect effect, Language language);
 // A few lines: headline, reasons, what was found, what to do.
 [[nodiscard]] std::string to_text(const Explanation& explanation, Language language);
 

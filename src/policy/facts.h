@@ -120,6 +120,10 @@ struct FindingRow {
 // change, and into the arena.
 [[nodiscard]] std::span<cel::Value> bind(const Facts& facts, cel::Arena& arena);
 
+// All of it but exceptions as JSON, by the names that conditions use, time as RFC 3339; what is not
+// known is left out.
+[[nodiscard]] std::string facts_json(const Facts& facts);
+
 // The tables of docs/formats/policy.md.
 [[nodiscard]] std::string facts_markdown();
 

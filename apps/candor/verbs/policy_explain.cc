@@ -176,7 +176,7 @@ json::Object to_json(const Explained& explained, policy::Language language) {
 void show_rule(const Output& out, const std::string& id, const policy::Rule* rule,
                policy::Language language) {
   const auto line = [&out](std::string_view label, const std::string& text) {
-    if (!text.empty()) out.line(out.shown(fmt::format("    {:<9}{}", label, text)));
+    if (!text.empty()) out.line(out.shown(fmt::format("    {:<10}{}", label, text)));
   };
   out.line("  rule " + out.style().bold(id) +
            (rule == nullptr ? "" : fmt::format(": {}", to_string(rule->effect))));

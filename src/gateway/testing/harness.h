@@ -123,6 +123,7 @@ class Harness : public testing::Test {
                                .rulebook = nullptr,
                                .os_groups = {},
                                .budgets = {},
+                               .decision_point = nullptr,
                                .oidc = {},
                                .draining = false});
     gateway_.emplace(*services_, standard_pipeline());

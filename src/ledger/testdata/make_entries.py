@@ -54,7 +54,7 @@ POLICY = {
          "detector": "email", "field": "messages/1/tool_calls/0/arguments"},
     ],
     "groups": ["hr", "works-council"], "jurisdictions": ["EU"],
-    "justified": True, "messages": 2, "model": "smollm2", "network": "loopback", "purpose": "support",
+    "justified": True, "local": True, "messages": 2, "model": "smollm2", "network": "loopback", "purpose": "support",
     "rules": ["house.bank-data", "base.unmeasured"], "team": "hr", "tools": 1,
 }
 
