@@ -1,7 +1,7 @@
 #include "lineage/tensors.h"
 
-#include <bit>
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>

@@ -22,7 +22,7 @@ struct Rearrangement {
 template <std::size_t N>
 double cosine(const std::array<std::int8_t, N>& a, const std::array<std::int8_t, N>& b,
               bool& known) {
-  std::int64_t product = 0, aa = 0, bb = 0;
+  std::int32_t product = 0, aa = 0, bb = 0;  // at most 496 * 127^2
   for (std::size_t i = 0; i < N; ++i) {
     product += a[i] * b[i];
     aa += a[i] * a[i];
@@ -227,9 +227,8 @@ std::vector<Index::Match> Index::look_up(const Fingerprint& file, std::size_t mo
   for (std::size_t i = 0; i < kept; ++i) {
     out.push_back({.reference = coarse[i].second, .relation = relate(file, *coarse[i].second)});
   }
-  std::ranges::sort(out, std::ranges::greater(), [](const Match& match) {
-    return std::abs(match.relation.block_cosine);
-  });
+  std::ranges::sort(out, std::ranges::greater(),
+                    [](const Match& match) { return std::abs(match.relation.block_cosine); });
   return out;
 }
 

@@ -1,5 +1,6 @@
 // ggml.c holds the dequantisers beside tensor functions that call these three of ggml's back-ends,
-// which are not linked: nothing here makes a tensor in a back-end's buffer, so none is ever reached.
+// which are not linked: nothing here makes a tensor in a back-end's buffer, so none is ever
+// reached.
 #include <cstddef>
 #include <cstdint>
 
