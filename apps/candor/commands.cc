@@ -107,13 +107,47 @@ void add_chat(CLI::App& app, Commands& c) {
   runs(chat, c, [&c](const Context& context) { return run_chat(context, c.chat); });
 }
 
+// The verbs that only read files: what a model's weights come from.
+void add_lineage(CLI::App& model, Commands& c) {
+  const auto file_verb = [&c](CLI::App* one, int (*act)(const LineageOptions&)) {
+    one->final_callback([&c, act] {
+      c.run = [&c, act] {
+        c.lineage.json = c.global.json;
+        c.lineage.raw = c.global.raw;
+        return act(c.lineage);
+      };
+    });
+  };
+  CLI::App* print = verb(model, "fingerprint", "Write the fingerprint of a model's weights",
+                         "  candor model fingerprint base.gguf -o base.fingerprint --name acme-7b");
+  print->add_option("file", c.lineage.file, "A GGUF file")->required();
+  print->add_option("-o,--out", c.lineage.out, "Where to write")->required()->type_name("FILE");
+  print->add_option("--name", c.lineage.name, "How reports call it; default: the file's name");
+  file_verb(print, run_model_fingerprint);
+  CLI::App* lineage = verb(model, "lineage", "Which known model a file's weights descend from",
+                           "  candor model lineage unknown.gguf\n"
+                           "  candor model lineage unknown.gguf --index our-fingerprints --json");
+  lineage->add_option("file", c.lineage.file, "A GGUF file")->required();
+  lineage
+      ->add_option("--index", c.lineage.index,
+                   "A folder of .fingerprint files; default: those that ship")
+      ->type_name("DIR");
+  file_verb(lineage, run_model_lineage);
+  CLI::App* compare = verb(model, "compare", "What changed from one model file to another",
+                           "  candor model compare base.gguf derived.gguf --json");
+  compare->add_option("base", c.lineage.file, "A GGUF file")->required();
+  compare->add_option("derived", c.lineage.other, "Another")->required();
+  file_verb(compare, run_model_compare);
+}
+
 void add_model(CLI::App& app, Commands& c) {
-  CLI::App* model = verb(app, "model", "Models: list, load, unload",
+  CLI::App* model = verb(app, "model", "Models: list, load, unload, fingerprint, lineage, compare",
                          "  candor model list --json\n  candor model load smollm2");
   model->require_subcommand(1);
   CLI::App* list = verb(*model, "list", "Models, their state and the digest of their weights",
                         "  candor model list");
   runs(list, c, run_model_list);
+  add_lineage(*model, c);
   for (const bool load : {true, false}) {
     CLI::App* act =
         load ? verb(*model, "load", "Verify and load a model now", "  candor model load smollm2")

@@ -22,6 +22,7 @@ struct Commands {
 
   ChatOptions chat;
   ModelOptions model;
+  LineageOptions lineage;
   LedgerOptions ledger;
   ReceiptOptions receipt;
   EraseOptions erase;

@@ -26,6 +26,17 @@ struct ModelOptions {
 [[nodiscard]] int run_model_load(const Context& context, const ModelOptions& options);
 [[nodiscard]] int run_model_unload(const Context& context, const ModelOptions& options);
 
+struct LineageOptions {
+  std::string file, other;  // GGUF
+  std::string name, out;    // fingerprint
+  std::string index;        // a folder of fingerprints; default: those that ship
+  bool json = false, raw = false;
+};
+// These need no configuration and no server.
+[[nodiscard]] int run_model_fingerprint(const LineageOptions& options);
+[[nodiscard]] int run_model_lineage(const LineageOptions& options);
+[[nodiscard]] int run_model_compare(const LineageOptions& options);
+
 struct LedgerOptions {
   std::string subject;  // show: index or exchange; export: folder
   std::uint64_t count = 20;
