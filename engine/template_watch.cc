@@ -69,7 +69,9 @@ void on_no_memory() {
 // On a stack of its own, since that of the thread may be what has ended.
 void on_fault(int number) {
   if (rendering > 0) _exit(kTemplateCrashed);
-  std::signal(number, SIG_DFL);  // it happens again on return
+  // A fault happens again on return; a signal that somebody sent does not.
+  std::signal(number, SIG_DFL);
+  if (raise(number) != 0) _exit(128 + number);
 }
 
 void give_signal_stack() {

@@ -342,10 +342,10 @@ void add_budget(CLI::App& app, Commands& c) {
 }
 
 void add_exception(CLI::App& app, Commands& c) {
-  CLI::App* exception =
-      verb(app, "exception", "Except somebody from a rule for a time, with a reason on record",
-           "  candor exception open --rule house.bank-data --user alice --for 2h --reason \"audit\"\n"
-           "  CANDOR_API_KEY=cnd_... candor exception approve 3f0c...\n  candor exception list");
+  CLI::App* exception = verb(
+      app, "exception", "Except somebody from a rule for a time, with a reason on record",
+      "  candor exception open --rule house.bank-data --user alice --for 2h --reason \"audit\"\n"
+      "  CANDOR_API_KEY=cnd_... candor exception approve 3f0c...\n  candor exception list");
   exception->require_subcommand(1);
   runs(verb(*exception, "list", "What is open, and what waits for approval",
             "  candor exception list --json"),
@@ -364,12 +364,11 @@ void add_exception(CLI::App& app, Commands& c) {
       ->required()
       ->type_name("TEXT");
   runs(open, c, [&c](const Context& x) { return run_exception_open(x, c.exception); });
-  CLI::App* approve =
-      verb(*exception, "approve", "Approve what somebody else opened, with a credential of your own",
-           "  CANDOR_API_KEY=cnd_... candor exception approve 3f0c...");
+  CLI::App* approve = verb(*exception, "approve",
+                           "Approve what somebody else opened, with a credential of your own",
+                           "  CANDOR_API_KEY=cnd_... candor exception approve 3f0c...");
   approve->add_option("id", c.exception.id, "The exception's id")->required();
-  approve->add_option("--api-key", c.exception.api_key, "Better: CANDOR_API_KEY")
-      ->type_name("KEY");
+  approve->add_option("--api-key", c.exception.api_key, "Better: CANDOR_API_KEY")->type_name("KEY");
   runs(approve, c, [&c](const Context& x) { return run_exception_approve(x, c.exception); });
   CLI::App* close = verb(*exception, "close", "End one before its time",
                          "  candor exception close 3f0c... --reason \"done\"");

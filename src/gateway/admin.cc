@@ -453,8 +453,8 @@ Task<Result<json::Object>> Admin::reload(std::string actor_name, std::string rea
   store::Subject actor;
   if (!actor_name.empty()) actor = CO_TRY(co_await subject_of(services_, actor_name));
   const ReloadReport report = CO_TRY(co_await options_.reload());
-  (void)CO_TRY(co_await record_act(services_, actor,
-                                   {.verb = "reload", .reason = std::move(reason)}));
+  (void)CO_TRY(
+      co_await record_act(services_, actor, {.verb = "reload", .reason = std::move(reason)}));
   ledger::Configuration entry;
   entry.at = services_.stamp();
   entry.changed = report.changed;

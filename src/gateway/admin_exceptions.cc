@@ -1,5 +1,5 @@
-// Exceptions from rules on the admin socket (gateway/exceptions.h): listed, opened, closed. They are
-// approved where everybody can be who has a credential (approvals.cc).
+// Exceptions from rules on the admin socket (gateway/exceptions.h): listed, opened, closed. They
+// are approved where everybody can be who has a credential (approvals.cc).
 #include <algorithm>
 
 #include "base/text.h"
@@ -106,8 +106,7 @@ Task<Result<json::Value>> Admin::open_exception(Request& request) {
   if (services_.exceptions.all().size() >= kMaxExceptions) {
     co_return fail(Code::kResourceExhausted, "1,000 exceptions are open; close some first");
   }
-  one.caller =
-      CO_TRY(co_await off_thread(services_.workers, [&] { return living_subject(user); }));
+  one.caller = CO_TRY(co_await off_thread(services_.workers, [&] { return living_subject(user); }));
   one.id = make_id(services_.random);
   one.opened_by = request.actor_name;
   one.opened_us = services_.clock.wall_us();
@@ -145,8 +144,8 @@ Task<Result<json::Value>> Admin::close_exception(Request& request) {
       co_await off_thread(services_.workers, [&] { return services_.state.remove_exception(id); });
   const auto index = co_await record(request, "exception.close", to_hex(id));
   if (!removed) {
-    co_return fail(Code::kUnavailable, "closed, but only until the server ends: " +
-                                           removed.error().message());
+    co_return fail(Code::kUnavailable,
+                   "closed, but only until the server ends: " + removed.error().message());
   }
   if (!index) co_return std::unexpected(index.error());
   json::Object out;

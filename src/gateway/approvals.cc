@@ -1,5 +1,5 @@
-// POST /candor/v1/approve: a second person lets an exception from a rule count (L9). On the listeners
-// that everybody reaches, since whoever approves need not administrate this machine.
+// POST /candor/v1/approve: a second person lets an exception from a rule count (L9). On the
+// listeners that everybody reaches, since whoever approves need not administrate this machine.
 #include <algorithm>
 
 #include "gateway/acts.h"
@@ -54,8 +54,8 @@ Task<Result<RuleException>> Gateway::approve_by(const Caller& approver, const st
   if (!allowed) co_return std::unexpected(allowed.error());
   const store::Subject subject = CO_TRY(co_await subject_of(services_, approver.name));
   one.approved_by = approver.name;
-  (void)CO_TRY(co_await record_act(services_, subject,
-                                   {.verb = "exception.approve", .object = to_hex(id)}));
+  (void)CO_TRY(
+      co_await record_act(services_, subject, {.verb = "exception.approve", .object = to_hex(id)}));
   CO_TRY(
       co_await off_thread(services_.workers, [&] { return services_.state.put_exception(one); }));
   if (services_.exceptions.find(id) == nullptr) {  // closed meanwhile

@@ -16,8 +16,8 @@
 #include "base/result.h"
 #include "engine/engine_client.h"
 #include "http/task.h"
-#include "policy/facts.h"
 #include "policy/effect.h"
+#include "policy/facts.h"
 
 namespace candor::gateway {
 

@@ -48,8 +48,12 @@ TEST(DecisionPointTest, C12_ItIsGivenTheFactsByTheirNamesAndNoText) {
   facts.phase = "request";
   facts.caller.team = "hr";
   facts.model.passport.license = "Apache-2.0";
-  facts.findings = {{.detector = "iban", .class_name = "financial", .severity = "high",
-                     .field = "messages/0/parts/0/text", .direction = "request", .confidence = 95,
+  facts.findings = {{.detector = "iban",
+                     .class_name = "financial",
+                     .severity = "high",
+                     .field = "messages/0/parts/0/text",
+                     .direction = "request",
+                     .confidence = 95,
                      .countries = {}}};
   facts.time_us = 1'767'225'604'000'000;
   const auto parsed = json::parse(policy::facts_json(facts));

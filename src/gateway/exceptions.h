@@ -1,7 +1,8 @@
-// Break-glass and approvals (C13, L9): a named exception from one rule for one caller, for a limited
-// time and a reason. Whoever administrates the server opens it; where the rule wants it (and its
-// default does) it counts once a second person has approved it with a credential of their own. On
-// record before it counts; the rows live in state.db, this is their working copy. io thread only.
+// Break-glass and approvals (C13, L9): a named exception from one rule for one caller, for a
+// limited time and a reason. Whoever administrates the server opens it; where the rule wants it
+// (and its default does) it counts once a second person has approved it with a credential of their
+// own. On record before it counts; the rows live in state.db, this is their working copy. io thread
+// only.
 #pragma once
 
 #include <cstdint>

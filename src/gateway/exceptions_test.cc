@@ -38,7 +38,8 @@ Caller oidc(std::string name, std::vector<std::string> groups = {}) {
 }
 
 std::string refusal(const Caller& who, const RuleException& one, std::string_view owner = "",
-                    std::vector<std::string> approvers = {"oidc:grace", "key:k1", "group:security"}) {
+                    std::vector<std::string> approvers = {"oidc:grace", "key:k1",
+                                                          "group:security"}) {
   const auto done = may_approve(who, one, owner, approvers);
   return done ? "" : done.error().message();
 }

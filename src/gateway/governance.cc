@@ -88,8 +88,9 @@ void Governance::add_external(Effect effect, const std::string& reason, bool fai
   if (failed) {
     rule.reason = german ? "Die Entscheidungsstelle, die gefragt wird, gab keine Antwort: " + reason
                          : "The decision point that is asked gave no answer: " + reason;
-    rule.instead = german ? "Fragen Sie in einem Augenblick noch einmal, oder sagen Sie es dem Betrieb."
-                          : "Ask again in a moment, or tell the operator.";
+    rule.instead =
+        german ? "Fragen Sie in einem Augenblick noch einmal, oder sagen Sie es dem Betrieb."
+               : "Ask again in a moment, or tell the operator.";
   } else if (reason.empty()) {
     rule.reason = german ? "Eine andere Entscheidungsstelle hat es so entschieden."
                          : "Another decision point decided so.";
@@ -175,9 +176,8 @@ std::optional<ledger::PolicyDecision> Governance::record() const {
   out.characters = static_cast<std::uint64_t>(facts_.request.characters);
   out.tools = static_cast<std::uint32_t>(facts_.request.tools.size());
   out.justified = !facts_.request.justification.empty();
-  out.approved = std::ranges::any_of(phase.exceptions, [](const policy::ExceptionFact& one) {
-    return !one.approved_by.empty();
-  });
+  out.approved = std::ranges::any_of(
+      phase.exceptions, [](const policy::ExceptionFact& one) { return !one.approved_by.empty(); });
   return out;
 }
 
@@ -190,7 +190,8 @@ std::string Governance::sentence() const {
 
 std::string Governance::how_to_approve() const {
   const Phase& phase = answering_ ? answer_ : request_;
-  const auto rule = std::ranges::find(phase.strictest.rules, true, &policy::ExplainedRule::in_force);
+  const auto rule =
+      std::ranges::find(phase.strictest.rules, true, &policy::ExplainedRule::in_force);
   const std::string id = rule == phase.strictest.rules.end() ? "RULE" : rule->id;
   if (language_ == policy::Language::kGerman) {
     return "\nDer Betrieb kann dafür eine Ausnahme öffnen (candor exception open --rule " + id +

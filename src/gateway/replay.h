@@ -46,8 +46,8 @@ using NamesByPseudonym = std::map<std::string, std::string, std::less<>>;
 
 // Exchanges that would have been treated differently in the same way.
 struct ReplayedGroup {
-  std::string caller;         // name, or pseudonym
-  std::string before, after;  // effects, as entries write them
+  std::string caller;              // name, or pseudonym
+  std::string before, after;       // effects, as entries write them
   std::vector<std::string> rules;  // that decide now; where nothing does, that decided before
   // What happened to findings before and now: "financial: redact -> none", sorted.
   std::vector<std::string> findings;
@@ -56,11 +56,11 @@ struct ReplayedGroup {
 };
 
 struct Replayed {
-  std::uint64_t exchanges = 0;   // judged
-  std::uint64_t unjudged = 0;    // no policy was in force, so nothing of them is recorded
-  std::uint64_t different = 0;   // of those judged
-  std::uint64_t undecided = 0;   // of those judged: some rule's answer is not known
-  std::uint64_t truncated = 0;   // of those judged: more was found than their entries list
+  std::uint64_t exchanges = 0;  // judged
+  std::uint64_t unjudged = 0;   // no policy was in force, so nothing of them is recorded
+  std::uint64_t different = 0;  // of those judged
+  std::uint64_t undecided = 0;  // of those judged: some rule's answer is not known
+  std::uint64_t truncated = 0;  // of those judged: more was found than their entries list
   std::map<std::string, std::uint64_t> undecided_rules;    // in how many exchanges
   std::map<std::string, std::uint64_t> unknown_detectors;  // ids that no pack here has
   std::vector<ReplayedGroup> groups;                       // the most frequent first

@@ -80,8 +80,8 @@ class ReplayTest : public ::testing::Test {
 };
 
 TEST_F(ReplayTest, C11_TheSameRulesDecideTheSame) {
-  const policy::Policy policy =
-      compiled(rule("r", "redact", "caller.team == 'hr'", "select = 'finding.severity == \"high\"'\n"));
+  const policy::Policy policy = compiled(
+      rule("r", "redact", "caller.team == 'hr'", "select = 'finding.severity == \"high\"'\n"));
   const Replayed out = run(policy, {intent(1, decision("redact", {"r"}, {iban("redact", 3)})),
                                     outcome(1), intent(2, decision("allow", {})), outcome(2)});
   EXPECT_EQ(out.exchanges, 2U);
@@ -110,13 +110,13 @@ TEST_F(ReplayTest, C11_WhoAndWhatWouldHaveBeenTreatedDifferently) {
 }
 
 TEST_F(ReplayTest, C11_FindingsThatFareDifferentlyAreToldEvenIfTheEffectStays) {
-  const policy::Policy policy = compiled(
-      rule("w", "redact", "true", "select = 'finding.detector == \"iban\"'\n"));
-  const Replayed out = run(policy, {intent(1, decision("redact", {"r"}, {iban("redact"), iban("")})),
-                                    outcome(1)});
+  const policy::Policy policy =
+      compiled(rule("w", "redact", "true", "select = 'finding.detector == \"iban\"'\n"));
+  const Replayed out =
+      run(policy, {intent(1, decision("redact", {"r"}, {iban("redact"), iban("")})), outcome(1)});
   ASSERT_THAT(out.groups, SizeIs(1));
-  EXPECT_THAT(out.groups[0].findings, ElementsAre("was financial: none", "was financial: redact",
-                                                  "now financial: redact"));
+  EXPECT_THAT(out.groups[0].findings,
+              ElementsAre("was financial: none", "was financial: redact", "now financial: redact"));
 }
 
 TEST_F(ReplayTest, C11_AnAnswerCountsWithItsRequest) {
@@ -148,20 +148,23 @@ TEST_F(ReplayTest, C11_ARefusedRequestIsJudgedByItsDecision) {
 }
 
 TEST_F(ReplayTest, C11_WhatTheLogDoesNotHoldIsUndecidedAndNotGuessed) {
-  const policy::Policy policy = compiled(rule("budget", "deny", "budget.used_percent > 90") +
-                                         rule("who", "deny", "caller.name == 'key:4711'") +
-                                         rule("both", "deny", "budget.used_percent > 90 && caller.team == 'it'"));
+  const policy::Policy policy =
+      compiled(rule("budget", "deny", "budget.used_percent > 90") +
+               rule("who", "deny", "caller.name == 'key:4711'") +
+               rule("both", "deny", "budget.used_percent > 90 && caller.team == 'it'"));
   const Replayed out = run(policy, {intent(1, decision("allow", {})), outcome(1)});
   EXPECT_EQ(out.different, 0U);
   EXPECT_EQ(out.undecided, 1U);
   // The third is false whatever the budget was.
-  EXPECT_THAT(out.undecided_rules, ElementsAre(::testing::Pair("budget", 1), ::testing::Pair("who", 1)));
+  EXPECT_THAT(out.undecided_rules,
+              ElementsAre(::testing::Pair("budget", 1), ::testing::Pair("who", 1)));
 }
 
 TEST_F(ReplayTest, C11_WithoutARecordNothingIsJudgedAndOldOnesArePassedOver) {
-  const Replayed out = run(compiled(""), {intent(1, std::nullopt), outcome(1),
-                                          intent(2, decision("deny", {"r"}), 10), outcome(2)},
-                           500);
+  const Replayed out =
+      run(compiled(""),
+          {intent(1, std::nullopt), outcome(1), intent(2, decision("deny", {"r"}), 10), outcome(2)},
+          500);
   EXPECT_EQ(out.unjudged, 1U);
   EXPECT_EQ(out.exchanges, 0U);
 }

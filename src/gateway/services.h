@@ -56,7 +56,7 @@ struct Services {
   OsGroups os_groups;
   Budgets budgets;
   std::shared_ptr<DecisionPoint> decision_point;  // null: nobody else is asked
-  std::shared_ptr<OidcKeys> oidc;  // null: no sign-in tokens are taken
+  std::shared_ptr<OidcKeys> oidc;                 // null: no sign-in tokens are taken
   bool draining = false;
 };
 

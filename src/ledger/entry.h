@@ -134,7 +134,7 @@ struct PolicyDecision {
   bool local = false;                              // it runs here, measured
   std::string team, purpose;                       // or ""
   std::vector<std::string> groups, jurisdictions;  // those that are labels
-  std::string network;        // "loopback" | "unix" | "private" | "public"
+  std::string network;                             // "loopback" | "unix" | "private" | "public"
   std::uint64_t messages = 0, characters = 0;
   std::uint32_t tools = 0;
   bool justified = false, approved = false;

@@ -72,10 +72,9 @@ Explanation explain(const Decision& decision, const Facts& facts, Language langu
   Explanation out;
   out.effect = decision.effect;
   out.policy = to_hex(decision.policy);
-  const bool denied_by_rule =
-      std::ranges::any_of(decision.fired, [](const Fired& fired) {
-        return fired.counts() && fired.rule->effect == Effect::kDeny;
-      });
+  const bool denied_by_rule = std::ranges::any_of(decision.fired, [](const Fired& fired) {
+    return fired.counts() && fired.rule->effect == Effect::kDeny;
+  });
   out.headline = headline(decision.effect, language);
   if (!denied_by_rule && !decision.failed.empty()) {
     out.headline = kFailed.in(language);
@@ -83,11 +82,10 @@ Explanation explain(const Decision& decision, const Facts& facts, Language langu
     out.headline = kDefault.in(language);
   }
   for (const Fired& fired : decision.fired) {
-    out.rules.push_back({fired.rule->id, fired.file->name,
-                         std::string(to_string(fired.rule->effect)),
-                         fired.rule->message.in(language), fired.rule->instead.in(language),
-                         fired.rule->references, in_force(fired, decision),
-                         fired.exception == nullptr ? "" : to_hex(fired.exception->id)});
+    out.rules.push_back(
+        {fired.rule->id, fired.file->name, std::string(to_string(fired.rule->effect)),
+         fired.rule->message.in(language), fired.rule->instead.in(language), fired.rule->references,
+         in_force(fired, decision), fired.exception == nullptr ? "" : to_hex(fired.exception->id)});
   }
   for (const Failed& failed : decision.failed) {
     out.rules.push_back(
@@ -112,8 +110,8 @@ Explanation explain(const Decision& decision, const Facts& facts, Language langu
   for (std::size_t i = 0; i < facts.findings.size(); ++i) {
     // Nothing is done with the parts of what is refused.
     const bool refused = stricter(decision.effect, Effect::kRoute);
-    const Effect action = !refused && i < decision.on_findings.size() ? decision.on_findings[i]
-                                                                       : Effect::kAllow;
+    const Effect action =
+        !refused && i < decision.on_findings.size() ? decision.on_findings[i] : Effect::kAllow;
     out.found.push_back({strip_controls(facts.findings[i].class_name),
                          strip_controls(facts.findings[i].field),
                          action == Effect::kAllow ? "" : std::string(to_string(action))});

@@ -44,8 +44,8 @@ std::string facts_json(const Facts& facts) {
       into = &inner.get_object();
       path.remove_prefix(dot + 1);
     }
-    (*into)[path] = row.path == "time" ? json::Value(format_utc(facts.time_us))
-                                       : to_json(row.in(copy));
+    (*into)[path] =
+        row.path == "time" ? json::Value(format_utc(facts.time_us)) : to_json(row.in(copy));
   }
   return json::to_text(json::Value(std::move(out)));
 }

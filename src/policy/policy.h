@@ -45,9 +45,9 @@ struct Failed {
 };
 
 struct Decision {
-  Effect effect = Effect::kAllow;  // the strictest that is in force
-  std::vector<Fired> fired;        // all of them, the strictest first, then in the files' order
-  std::vector<Failed> failed;      // conditions without a value: then the effect is kDeny
+  Effect effect = Effect::kAllow;      // the strictest that is in force
+  std::vector<Fired> fired;            // all of them, the strictest first, then in the files' order
+  std::vector<Failed> failed;          // conditions without a value: then the effect is kDeny
   std::vector<const Rule*> undecided;  // that need a fact which is not known: they decide nothing
   const RuleFile* refused_by_default = nullptr;  // no allow rule of this file fired
   const std::string* route = nullptr;            // the model that answers instead

@@ -340,8 +340,8 @@ Id128 exception_id() {
 }
 
 TEST(PolicyTest, L9_AnApprovedExceptionKeepsItsRuleFromCountingAndIsNamed) {
-  const Policy policy = compiled(rule("r", "deny", "caller.team == \"hr\"") +
-                                 rule("w", "warn", "true"));
+  const Policy policy =
+      compiled(rule("r", "deny", "caller.team == \"hr\"") + rule("w", "warn", "true"));
   Facts facts;
   facts.caller = {.name = "alice", .team = "hr", .groups = {}, .method = "key", .purpose = ""};
   facts.exceptions = {{.id = exception_id(), .rule = "r", .approved_by = ""}};
@@ -368,10 +368,10 @@ TEST(PolicyTest, L9_ARuleSaysWhetherItTakesExceptions) {
   EXPECT_EQ(decide(compiled(rule("r", "deny", "true", "break_glass = \"alone\"\n")), facts).effect,
             Effect::kAllow);
   // An approval is what this effect asks for.
-  EXPECT_EQ(decide(compiled(rule("r", "require approval", "true", "break_glass = \"alone\"\n")),
-                   facts)
-                .effect,
-            Effect::kRequireApproval);
+  EXPECT_EQ(
+      decide(compiled(rule("r", "require approval", "true", "break_glass = \"alone\"\n")), facts)
+          .effect,
+      Effect::kRequireApproval);
   facts.exceptions[0].approved_by = "grace";
   EXPECT_EQ(decide(compiled(rule("r", "require approval", "true")), facts).effect, Effect::kAllow);
   EXPECT_EQ(decide(compiled(rule("r", "deny", "true", "break_glass = \"never\"\n")), facts).effect,
@@ -388,10 +388,11 @@ TEST(PolicyTest, L9_WhatARuleExceptedWouldMaskIsNotMasked) {
 }
 
 TEST(PolicyTest, C11_WhatNobodyKnowsDecidesNothingAndIsListed) {
-  const Policy policy = compiled(rule("unknown", "deny", "budget.used_percent > 90") +
-                                 rule("false", "deny", "budget.used_percent > 90 && phase == \"x\"") +
-                                 rule("groups", "deny", "\"it\" in caller.groups") +
-                                 rule("true", "warn", "phase == \"request\""));
+  const Policy policy =
+      compiled(rule("unknown", "deny", "budget.used_percent > 90") +
+               rule("false", "deny", "budget.used_percent > 90 && phase == \"x\"") +
+               rule("groups", "deny", "\"it\" in caller.groups") +
+               rule("true", "warn", "phase == \"request\""));
   Facts facts;
   facts.phase = "request";
   set_unknown(facts, "budget.used_percent");

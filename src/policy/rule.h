@@ -39,9 +39,9 @@ struct Rule {
   std::string id;
   Effect effect = Effect::kAllow;
   BreakGlass break_glass = BreakGlass::kApproved;  // by default a second person approves
-  Placed when;     // empty: always
-  Placed select;   // which findings; empty: all
-  std::string to;  // the model of `route`
+  Placed when;                                     // empty: always
+  Placed select;                                   // which findings; empty: all
+  std::string to;                                  // the model of `route`
   Message message, instead;
   std::vector<std::string> references;
   std::uint32_t line = 0;

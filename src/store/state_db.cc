@@ -469,10 +469,10 @@ Result<std::vector<RuleException>> StateDb::list_exceptions() {
 
 Result<void> StateDb::put_exception(const RuleException& one) {
   const std::lock_guard lock(state_->state_mutex);
-  auto insert = TRY(
-      state_->state.prepare("INSERT OR REPLACE INTO rule_exception(id, rule, caller, opened_by,"
-                            " approved_by, reason, opened_us, until_us)"
-                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
+  auto insert =
+      TRY(state_->state.prepare("INSERT OR REPLACE INTO rule_exception(id, rule, caller, opened_by,"
+                                " approved_by, reason, opened_us, until_us)"
+                                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
   TRY(insert.bind_all(ByteView(one.id), std::string_view(one.rule), std::string_view(one.caller),
                       std::string_view(one.opened_by), std::string_view(one.approved_by),
                       std::string_view(one.reason), one.opened_us, one.until_us));

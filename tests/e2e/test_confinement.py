@@ -217,7 +217,7 @@ def test_S16_a_crash_leaves_the_prompt_in_no_log_and_no_core(own):
     before = {path for folder in (pathlib.Path.cwd(), ROOT, pathlib.Path("/")) for path in folder.glob("core*") if path.is_file()}
     # As the first of a PID namespace it would not hear the signal that stands in for a fault.
     with without(own, "namespaces") as server:
-        stream = server.stream("/v1/completions", {"model": "smollm2", "prompt": f"{CANARY} and then", "max_tokens": 4000, "temperature": 0})
+        stream = server.stream("/v1/completions", {"model": "smollm2", "prompt": f"{CANARY}\n\nOnce upon a time there was a dog", "max_tokens": 4000, "temperature": 0})
         assert stream.event()
         [pid] = server.engine_pids()
         limits = pathlib.Path(f"/proc/{pid}/limits").read_text()

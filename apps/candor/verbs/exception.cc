@@ -79,11 +79,11 @@ int run_exception_approve(const Context& context, const ExceptionOptions& option
   json::Object body;
   body["exception"] = options.id;
   const auto reply = http_call(
-      context.api(), {.method = "POST",
-                      .target = "/candor/v1/approve",
-                      .headers = {{"Content-Type", "application/json"},
-                                  {"Authorization", "Bearer " + *token}},
-                      .body = json::to_text(json::Value(std::move(body)))});
+      context.api(),
+      {.method = "POST",
+       .target = "/candor/v1/approve",
+       .headers = {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + *token}},
+       .body = json::to_text(json::Value(std::move(body)))});
   if (!reply) return report(out, reply.error());
   if (reply->status != 200) return report(out, reply_error(*reply));
   const auto answer = json::parse(reply->body);

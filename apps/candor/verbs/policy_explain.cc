@@ -1,5 +1,5 @@
-// candor policy explain: why something was decided (P9), from what the log holds and the text of the
-// rules that were in force, which is kept under the digest that the entries name.
+// candor policy explain: why something was decided (P9), from what the log holds and the text of
+// the rules that were in force, which is kept under the digest that the entries name.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -79,7 +79,8 @@ std::string ask_again(const Context& context, const Explained& explained) {
   for (const Logged& one : explained.decisions) replay.take(one.index, one.entry);
   const gateway::Replayed now = replay.finish();
   std::string unknown;
-  for (const auto& [rule, count] : now.undecided_rules) unknown += (unknown.empty() ? "" : ", ") + rule;
+  for (const auto& [rule, count] : now.undecided_rules)
+    unknown += (unknown.empty() ? "" : ", ") + rule;
   const std::string but =
       unknown.empty() ? "" : "; of " + unknown + " it cannot be told from the log alone";
   if (now.different == 0) return "asked again about what the log holds, they decide the same" + but;
@@ -215,8 +216,7 @@ void show(const Output& out, const Explained& explained, policy::Language langua
   const std::string digest = to_hex(explained.decisions.front().decision.policy.policy);
   out.note(explained.rules_missing.empty()
                ? "rules sha256:" + digest + ", whose kept text has that digest; " + explained.again
-               : "the text of rules sha256:" + digest +
-                     " is not here: " + explained.rules_missing);
+               : "the text of rules sha256:" + digest + " is not here: " + explained.rules_missing);
 }
 
 }  // namespace

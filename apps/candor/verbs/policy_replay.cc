@@ -1,7 +1,6 @@
 // candor policy replay: what other rules would have decided about recorded exchanges (C11).
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "config/keys.h"
@@ -55,14 +54,11 @@ json::Object to_json(const gateway::Replayed& replayed) {
   json::Object undecided, unknown;
   for (const auto& [rule, count] : replayed.undecided_rules) undecided[rule] = count;
   for (const auto& [detector, count] : replayed.unknown_detectors) unknown[detector] = count;
-  return json::Object{{"exchanges", replayed.exchanges},
-                      {"different", replayed.different},
-                      {"without_record", replayed.unjudged},
-                      {"undecided", replayed.undecided},
-                      {"truncated", replayed.truncated},
-                      {"undecided_rules", std::move(undecided)},
-                      {"unknown_detectors", std::move(unknown)},
-                      {"groups", std::move(groups)}};
+  return json::Object{
+      {"exchanges", replayed.exchanges},         {"different", replayed.different},
+      {"without_record", replayed.unjudged},     {"undecided", replayed.undecided},
+      {"truncated", replayed.truncated},         {"undecided_rules", std::move(undecided)},
+      {"unknown_detectors", std::move(unknown)}, {"groups", std::move(groups)}};
 }
 
 void show_result(const Output& out, const gateway::Replayed& replayed, std::uint64_t most) {
@@ -88,9 +84,8 @@ void show_result(const Output& out, const gateway::Replayed& replayed, std::uint
                          replayed.unjudged));
   }
   for (const auto& [rule, count] : replayed.undecided_rules) {
-    out.line(out.style().caution(
-        fmt::format("{} asks for what the log does not hold, in {} exchanges: not counted", rule,
-                    count)));
+    out.line(out.style().caution(fmt::format(
+        "{} asks for what the log does not hold, in {} exchanges: not counted", rule, count)));
   }
   for (const auto& [detector, count] : replayed.unknown_detectors) {
     out.line(out.style().caution(fmt::format(
@@ -148,7 +143,8 @@ int run_policy_replay(const Context& context, const PolicyOptions& options) {
                                  : std::unexpected(findings);
   if (!policy) {
     show(out, policy.error());
-    return report(out, {Code::kInvalidArgument, "the rules are not usable: see candor policy check"});
+    return report(out,
+                  {Code::kInvalidArgument, "the rules are not usable: see candor policy check"});
   }
   const auto detectors = detectors_in_force(context);
   if (!detectors) return report(out, detectors.error());

@@ -119,7 +119,7 @@ class Harness : public testing::Test {
                                .queues = {},
                                .quotas = {},
                                .halts = {},
-                              .exceptions = {},
+                               .exceptions = {},
                                .rulebook = nullptr,
                                .os_groups = {},
                                .budgets = {},
