@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "engine/sandbox.h"
 #include "json/json.h"
+#include "model/descriptor_source.h"
 #include "model/gguf_reader.h"
 
 namespace {
@@ -21,26 +22,6 @@ namespace {
 using namespace candor;
 
 constexpr std::uint64_t kDataLimit = 512ULL << 20U;
-
-class DescriptorSource final : public model::ByteSource {
- public:
-  DescriptorSource(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
-  [[nodiscard]] std::uint64_t size() const override { return size_; }
-  Result<void> read_at(std::uint64_t offset, std::span<std::byte> out) override {
-    while (!out.empty()) {
-      const ssize_t got = pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return fail(Code::kUnavailable, "the model file cannot be read");
-      offset += static_cast<std::uint64_t>(got);
-      out = out.subspan(static_cast<std::size_t>(got));
-    }
-    return {};
-  }
-
- private:
-  int fd_;
-  std::uint64_t size_;
-};
 
 void report(int fd, std::string text) {
   text.push_back('\n');
@@ -58,7 +39,7 @@ Result<std::string> inspect(int fd) {
   if (fstat(fd, &facts) != 0 || facts.st_size < 0) {
     return fail(Code::kUnavailable, "the model file cannot be read");
   }
-  DescriptorSource source(fd, static_cast<std::uint64_t>(facts.st_size));
+  model::DescriptorSource source(fd, static_cast<std::uint64_t>(facts.st_size));
   const model::GgufSummary summary = TRY(model::read_gguf(source));
   return model::to_json(summary);
 }

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/sensitive.h"
 
@@ -121,6 +122,14 @@ Random& system_random() {
 Id128 make_id(Random& random) {
   Id128 id{};
   random.fill(id);
+  return id;
+}
+
+Result<Id128> id_from_hex(std::string_view text) {
+  const Bytes bytes = TRY(from_hex(text));
+  Id128 id{};
+  if (bytes.size() != id.size()) return fail(Code::kInvalidArgument, "an id has 32 hex digits");
+  std::ranges::copy(bytes, id.begin());
   return id;
 }
 

@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
+
+#include "base/result.h"
 
 namespace candor {
 
@@ -29,6 +32,8 @@ class Random {
 // 128 random bits, 32 lower-case hex digits in text: exchange ids, boot nonces.
 using Id128 = std::array<std::byte, 16>;
 [[nodiscard]] Id128 make_id(Random& random);
+// kInvalidArgument: not 32 lower-case hex digits.
+[[nodiscard]] Result<Id128> id_from_hex(std::string_view text);
 
 // 2026-11-24T03:04:05.678901Z, and the same instant in local time with its offset (for terminals).
 [[nodiscard]] std::string format_utc(std::int64_t wall_us);

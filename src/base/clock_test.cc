@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
+
 namespace candor {
 namespace {
 
@@ -59,6 +61,16 @@ TEST(RandomTest, AChildDoesNotGetItsParentsNextBytes) {
   EXPECT_NE(ours, theirs);
   close(ends[0]);
   close(ends[1]);
+}
+
+TEST(ClockTest, AnIdReadsBackFromItsHexDigits) {
+  const Id128 id = make_id(system_random());
+  EXPECT_EQ(id_from_hex(to_hex(id)).value(), id);
+  for (const char* text :
+       {"", "00", "0123456789abcdef0123456789abcde", "0123456789ABCDEF0123456789ABCDEF",
+        "0123456789abcdef0123456789abcdef00", "0123456789abcdef0123456789abcdeg"}) {
+    EXPECT_FALSE(id_from_hex(text).has_value()) << text;
+  }
 }
 
 TEST(ClockTest, IdsDiffer) { EXPECT_NE(make_id(system_random()), make_id(system_random())); }

@@ -38,12 +38,8 @@ std::string query_value(std::string_view query, std::string_view name) {
 }
 
 Result<Id128> exchange_id(std::string_view hex) {
-  const auto bytes = from_hex(hex);
-  if (!bytes || bytes->size() != 16) {
-    return fail(Code::kInvalidArgument, "an exchange is 32 lower-case hex digits");
-  }
-  Id128 id{};
-  std::copy(bytes->begin(), bytes->end(), id.begin());
+  auto id = id_from_hex(hex);
+  if (!id) return fail(Code::kInvalidArgument, "an exchange is 32 lower-case hex digits");
   return id;
 }
 

@@ -15,25 +15,15 @@ constexpr std::size_t kMaxExceptions = 1'000;
 constexpr std::int64_t kSecondUs = 1'000'000;
 
 const policy::Rule* rule_called(const Rulebook* book, std::string_view id) {
-  if (book == nullptr) return nullptr;
-  for (const policy::RuleFile& file : book->policy().files()) {
-    for (const policy::Rule& rule : file.rules) {
-      if (rule.id == id) return &rule;
-    }
-  }
-  return nullptr;
-}
-
-bool needs_approval(const policy::Rule& rule) {
-  return rule.break_glass != policy::BreakGlass::kAlone ||
-         rule.effect == policy::Effect::kRequireApproval;
+  return book == nullptr ? nullptr : policy::find_rule(book->policy().files(), id);
 }
 
 std::string_view state_of(const RuleException& one, const Rulebook* book, std::int64_t now_us) {
   if (now_us >= one.until_us) return "over";
   const policy::Rule* rule = rule_called(book, one.rule);
   if (rule == nullptr || rule->break_glass == policy::BreakGlass::kNever) return "without effect";
-  return needs_approval(*rule) && one.approved_by.empty() ? "waits for approval" : "in force";
+  return policy::needs_approval(*rule) && one.approved_by.empty() ? "waits for approval"
+                                                                  : "in force";
 }
 
 }  // namespace
@@ -89,7 +79,7 @@ Task<Result<json::Value>> Admin::open_exception(Request& request) {
     co_return fail(Code::kPermissionDenied,
                    "this rule takes no exceptions (break_glass = \"never\")");
   }
-  const bool waits = needs_approval(*rule);
+  const bool waits = policy::needs_approval(*rule);
   const auto seconds = json::find(request.body, "seconds");
   const std::int64_t longest = services_.settings->exception_max.count() / 1'000;
   if (seconds == nullptr || !seconds->is_int64() || seconds->as_int64() < 1 ||
@@ -129,12 +119,11 @@ Task<Result<json::Value>> Admin::open_exception(Request& request) {
 }
 
 Task<Result<json::Value>> Admin::close_exception(Request& request) {
-  Id128 id{};
-  const auto bytes = from_hex(optional_text(request.body, "id"));
-  if (!bytes || bytes->size() != id.size()) {
+  const auto given = id_from_hex(optional_text(request.body, "id"));
+  if (!given) {
     co_return fail(Code::kInvalidArgument, "an exception's id is 32 hexadecimal digits");
   }
-  std::ranges::copy(*bytes, id.begin());
+  const Id128 id = *given;
   if (services_.exceptions.find(id) == nullptr) {
     co_return fail(Code::kNotFound, "no exception has this id; see 'candor exception list'");
   }

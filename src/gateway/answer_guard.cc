@@ -34,11 +34,6 @@ class JsonPlace {
   bool in_string_ = false, escaped_ = false;
 };
 
-bool refuses(Effect effect) {
-  return effect == Effect::kDeny || effect == Effect::kRequireApproval ||
-         effect == Effect::kRequireJustification;
-}
-
 enum class FieldKind : std::uint8_t { kContent, kReasoning, kRefusal, kArguments };
 
 }  // namespace
@@ -94,7 +89,7 @@ AnswerGuard::Choice& AnswerGuard::choice(std::uint32_t index) {
 bool AnswerGuard::begin(Rulebook::Desk& desk) {
   began_ = true;
   governance_.begin_answer();
-  return !refuses(governance_.decide(desk).effect);
+  return !policy::refuses(governance_.decide(desk).effect);
 }
 
 bool AnswerGuard::pass(Events& events) {
@@ -232,7 +227,7 @@ std::optional<Effect> AnswerGuard::judge(const dlp::Finding& finding, const Fiel
   facts.findings.push_back(fact_of(governance_.book().scanner().detectors()[finding.detector],
                                    finding.confidence, field.path, "answer"));
   const policy::Decision decision = governance_.decide(desk);
-  if (refuses(decision.effect)) return std::nullopt;
+  if (policy::refuses(decision.effect)) return std::nullopt;
   if (released) governance_.released_already();
   return governance_.action(facts.findings.size() - 1);
 }

@@ -16,14 +16,9 @@ dialect::ErrorInfo error_of(const Error& error) {
 
 Result<Id128> exception_id(const std::string& body) {
   const auto parsed = json::parse(body, {.max_bytes = 4'096, .max_depth = 4});
-  Id128 id{};
   if (parsed && parsed->is_object()) {
     const auto text = json::get_string(parsed->get_object(), "exception");
-    const auto bytes = text ? from_hex(*text) : Result<Bytes>(std::unexpected(text.error()));
-    if (bytes && bytes->size() == id.size()) {
-      std::ranges::copy(*bytes, id.begin());
-      return id;
-    }
+    if (auto id = id_from_hex(text.value_or(""))) return id;
   }
   return fail(Code::kInvalidArgument,
               R"(the body is {"exception": ID}, and an id is 32 hexadecimal digits)");

@@ -17,14 +17,6 @@ Digest declared(std::string_view what, std::string_view name) {
                          as_bytes(what), as_bytes(std::string_view("\0", 1)), as_bytes(name)});
 }
 
-Result<Id128> id_from_hex(std::string_view text) {
-  const Bytes bytes = TRY(from_hex(text));
-  if (bytes.size() != 16) return fail(Code::kInternal, "an id has 16 bytes");
-  Id128 id{};
-  std::copy(bytes.begin(), bytes.end(), id.begin());
-  return id;
-}
-
 void describe(const engine::LoadedModel& loaded, dialect::ModelInfo& info) {
   info.loaded = true;
   info.digest = to_hex(loaded.weights);

@@ -4,19 +4,16 @@
 #include <unistd.h>
 
 #include "gateway/os_groups.h"
+#include "gateway/testing/ids.h"
 
 namespace candor::gateway {
 namespace {
 
+using testing::id;
+
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-Id128 id(std::uint8_t number) {
-  Id128 out{};
-  out.back() = static_cast<decltype(out)::value_type>(number);
-  return out;
-}
 
 RuleException exception(std::uint8_t number, std::string caller) {
   return {.id = id(number),

@@ -39,9 +39,7 @@ std::string probe_name(const Digest& weights, const Digest& engine) {
 Result<ledger::Load> load_entry(const engine::LoadedModel& model, const ledger::Stamp& at) {
   ledger::Load entry;
   entry.at = at;
-  const Bytes id = TRY(from_hex(model.load_id));
-  if (id.size() != entry.load.size()) return fail(Code::kInternal, "a load id has 16 bytes");
-  std::copy(id.begin(), id.end(), entry.load.begin());
+  entry.load = TRY(id_from_hex(model.load_id));
   entry.provenance = provenance_of(model);
   entry.weights_bytes = model.weights_bytes;
   entry.engine_build = label(model.engine.version);
@@ -131,9 +129,7 @@ http::Task<void> LoadLog::on_unload(engine::Unload unload) {
   }
   ledger::Unload entry;
   entry.at = stamp_();
-  if (const auto id = from_hex(load_id); id && id->size() == entry.load.size()) {
-    std::copy(id->begin(), id->end(), entry.load.begin());
-  }
+  if (const auto id = id_from_hex(load_id)) entry.load = *id;
   entry.reason = unload_reason(unload.reason);
   const auto acknowledged = co_await append(std::move(entry), store::Priority::kReserved);
   if (!acknowledged) log_error("ledger.unload_lost", {{"code", acknowledged.error().code()}});

@@ -101,7 +101,7 @@ class PolicyStage final : public Stage {
     } else {
       judged = work();
     }
-    if (s.services.decision_point && !is_refusal(judged.decision.effect)) {
+    if (s.services.decision_point && !policy::refuses(judged.decision.effect)) {
       co_await ask_elsewhere(s, judged.decision);
       if (s.stopped()) co_return Verdict::kStop;
     }
@@ -109,8 +109,6 @@ class PolicyStage final : public Stage {
   }
 
  private:
-  static bool is_refusal(Effect effect) { return effect <= Effect::kRequireJustification; }
-
   // Only of what our own rules let pass; what it says makes the decision stricter, never milder.
   static Task<void> ask_elsewhere(Session& s, policy::Decision& decision) {
     const std::shared_ptr<DecisionPoint> point = s.services.decision_point;

@@ -144,12 +144,7 @@ void Replay::judge(Verdicts& verdicts, const RecordedDecision& recorded) {
     facts.findings.insert(facts.findings.begin(), verdicts.facts.findings.begin(),
                           verdicts.facts.findings.end());
   }
-  for (const auto& found : recorded.policy.findings) {
-    if (is_rest(found)) {
-      ++out_.truncated;
-      break;
-    }
-  }
+  if (std::ranges::any_of(recorded.policy.findings, is_rest)) ++out_.truncated;
   for (const auto& found : recorded.policy.findings) {
     verdicts.actions_before[action_line(found.class_name, found.action)] += found.count;
     if (!is_rest(found) && !detectors_.contains(found.detector)) {
@@ -244,7 +239,7 @@ void Replay::end(const Id128& exchange) {
 }
 
 void Replay::close(Verdicts verdicts) {
-  if (!verdicts.answered && verdicts.after > Effect::kRequireJustification) {
+  if (!verdicts.answered && !policy::refuses(verdicts.after)) {
     // Nothing was found in its answer; rules about answers may yet have something to say.
     RecordedDecision answer = verdicts.recorded;
     answer.phase = "answer";
@@ -257,7 +252,7 @@ void Replay::close(Verdicts verdicts) {
   if (!verdicts.undecided.empty()) ++out_.undecided;
   for (const std::string& rule : verdicts.undecided) ++out_.undecided_rules[rule];
   // What a refusal leaves of findings does not matter.
-  const bool refused = verdicts.before < Effect::kRoute && verdicts.after < Effect::kRoute;
+  const bool refused = policy::refuses(verdicts.before) && policy::refuses(verdicts.after);
   auto findings = refused ? std::vector<std::string>()
                           : changes(verdicts.actions_before, verdicts.actions_after);
   if (verdicts.before == verdicts.after && findings.empty()) return;

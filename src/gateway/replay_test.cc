@@ -2,22 +2,19 @@
 
 #include <gmock/gmock.h>
 
+#include "gateway/testing/ids.h"
 #include "policy/testing/policies.h"
 
 namespace candor::gateway {
 namespace {
+
+using testing::id;
 
 using policy::testing::compiled;
 using policy::testing::rule;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-Id128 id(std::uint8_t number) {
-  Id128 out{};
-  out.back() = static_cast<decltype(out)::value_type>(number);
-  return out;
-}
 
 ledger::PolicyDecision decision(std::string effect, std::vector<std::string> rules,
                                 std::vector<ledger::PolicyDecision::Found> findings = {}) {

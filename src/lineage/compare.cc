@@ -9,7 +9,7 @@ namespace candor::lineage {
 namespace {
 
 struct Sums {
-  double aa = 0, bb = 0, ab = 0, dd = 0, explained = 0;
+  double aa = 0, bb = 0, ab = 0, dd = 0;
 };
 
 Result<Sums> sums_of(TensorFile& a, const Tensor& left, TensorFile& b, const Tensor& right) {
@@ -81,7 +81,7 @@ Result<Comparison> compare(TensorFile& a, TensorFile& b) {
   const Fingerprint left = TRY(fingerprint(a, "a"));
   const Fingerprint right = TRY(fingerprint(b, "b"));
   out.relation = relate(right, left);
-  Sums all;
+  double squares = 0, differences = 0, explained = 0;  // over all weights
   for (const auto& [name, tensor] : a.tensors()) {
     const Tensor* other = b.find(name);
     if (other == nullptr) {
@@ -103,18 +103,18 @@ Result<Comparison> compare(TensorFile& a, TensorFile& b) {
     if (sums.aa > 0 && sums.bb > 0) change.cosine = sums.ab / std::sqrt(sums.aa * sums.bb);
     // Norms are vectors of large gains: they would drown the weights.
     if (tensor.rows > 1) {
-      all.aa += sums.aa;
-      all.dd += sums.dd;
-      all.explained += sums.aa * change.explained * change.explained;
+      squares += sums.aa;
+      differences += sums.dd;
+      explained += sums.aa * change.explained * change.explained;
     }
     out.tensors.push_back(std::move(change));
   }
   for (const auto& [name, tensor] : b.tensors()) {
     if (a.find(name) == nullptr) out.only_b.push_back(name);
   }
-  if (all.aa > 0) {
-    out.difference = std::sqrt(all.dd / all.aa);
-    out.explained = std::sqrt(all.explained / all.aa);
+  if (squares > 0) {
+    out.difference = std::sqrt(differences / squares);
+    out.explained = std::sqrt(explained / squares);
   }
   const double excess = out.difference * out.difference - out.explained * out.explained;
   out.size = excess > 0 ? std::sqrt(excess) : 0;

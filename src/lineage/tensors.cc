@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <ggml.h>
 
+#include "model/gguf_cursor.h"
+
 namespace candor::lineage {
 namespace {
 
@@ -16,13 +18,10 @@ constexpr std::uint64_t kMaxMetadata = 256ULL << 20U;
 constexpr std::uint64_t kMaxCount = 65'536;
 constexpr std::uint64_t kMaxColumns = 1U << 22U;
 constexpr std::uint64_t kMaxName = 256;
-constexpr std::uint32_t kString = 8, kArray = 9;
 constexpr int kMaxDepth = 4;
 
-std::uint64_t size_of(std::uint32_t type) {
-  constexpr std::array<std::uint8_t, 13> kSizes = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-  return type < kSizes.size() ? kSizes[type] : 0;
-}
+using model::GgufCursor;
+using model::GgufValue;
 
 // ggml asserts on types that it does not know, so the number is looked at first.
 const ggml_type_traits* traits_of(std::uint32_t type) {
@@ -31,81 +30,41 @@ const ggml_type_traits* traits_of(std::uint32_t type) {
   return traits->blck_size > 0 && traits->type_size > 0 ? traits : nullptr;
 }
 
-class Cursor {
- public:
-  explicit Cursor(model::ByteSource& source)
-      : source_(source), end_(std::min(source.size(), kMaxMetadata)) {}
-  [[nodiscard]] std::uint64_t at() const { return at_; }
-  Result<void> take(std::span<std::byte> out) {
-    TRY(need(out.size(), 1));
-    while (!out.empty()) {
-      if (at_ < start_ || at_ >= start_ + size_) {
-        start_ = at_;
-        size_ = static_cast<std::size_t>(std::min<std::uint64_t>(window_.size(), end_ - at_));
-        TRY(source_.read_at(start_, std::span(window_).first(size_)));
-      }
-      const auto from = static_cast<std::size_t>(at_ - start_);
-      const std::size_t count = std::min(out.size(), size_ - from);
-      std::memcpy(out.data(), window_.data() + from, count);
-      out = out.subspan(count);
-      at_ += count;
+// The name of a pair or a tensor, or a text that is kept.
+Result<std::string> name_at(GgufCursor& in) {
+  bool whole = false;
+  std::string out = TRY(in.text(kMaxName, &whole));
+  if (whole) return out;
+  return fail(
+      Code::kInvalidArgument,
+      fmt::format("GGUF: a name before byte {} is longer than {} bytes", in.position(), kMaxName));
+}
+
+Result<void> skip_value(GgufCursor& in, std::uint32_t type, int depth) {
+  if (type == static_cast<std::uint32_t>(GgufValue::kString)) {
+    return in.skip(TRY(in.number<std::uint64_t>()));
+  }
+  if (type == static_cast<std::uint32_t>(GgufValue::kArray)) {
+    if (depth >= kMaxDepth) return fail(Code::kInvalidArgument, "GGUF: arrays nested too deep");
+    const auto inner = TRY(in.number<std::uint32_t>());
+    const auto count = TRY(in.number<std::uint64_t>());
+    if (const std::uint64_t each = model::gguf_fixed_size(inner); each != 0) {
+      TRY(in.check_count(count, each));
+      return in.skip(count * each);
     }
+    TRY(in.check_count(count, 8));
+    for (std::uint64_t i = 0; i < count; ++i) TRY(skip_value(in, inner, depth + 1));
     return {};
   }
-  template <typename T>
-  Result<T> number() {
-    std::array<std::byte, sizeof(T)> raw{};
-    TRY(take(raw));
-    return std::bit_cast<T>(raw);
+  const std::uint64_t size = model::gguf_fixed_size(type);
+  if (size == 0) {
+    return fail(Code::kInvalidArgument, fmt::format("GGUF: no value has type {}", type));
   }
-  Result<std::string> text() {
-    const auto length = TRY(number<std::uint64_t>());
-    if (length > kMaxName) {
-      return fail(
-          Code::kInvalidArgument,
-          fmt::format("GGUF: a name before byte {} is longer than {} bytes", at_, kMaxName));
-    }
-    std::string out(static_cast<std::size_t>(length), '\0');
-    TRY(take(std::as_writable_bytes(std::span(out))));
-    return out;
-  }
-  Result<void> skip(std::uint64_t count, std::uint64_t each) {
-    TRY(need(count, each));
-    at_ += count * each;
-    return {};
-  }
-  Result<void> need(std::uint64_t count, std::uint64_t each) const {
-    if (count <= (end_ - at_) / each) return {};
-    return fail(Code::kInvalidArgument,
-                fmt::format("GGUF: a length at byte {} points past the metadata's end", at_));
-  }
-  Result<void> skip_value(std::uint32_t type, int depth) {
-    if (type == kString) return skip(TRY(number<std::uint64_t>()), 1);
-    if (type == kArray) {
-      if (depth >= kMaxDepth) return fail(Code::kInvalidArgument, "GGUF: arrays nested too deep");
-      const auto inner = TRY(number<std::uint32_t>());
-      const auto count = TRY(number<std::uint64_t>());
-      if (const std::uint64_t each = size_of(inner); each != 0) return skip(count, each);
-      TRY(need(count, 8));
-      for (std::uint64_t i = 0; i < count; ++i) TRY(skip_value(inner, depth + 1));
-      return {};
-    }
-    const std::uint64_t size = size_of(type);
-    if (size == 0) {
-      return fail(Code::kInvalidArgument, fmt::format("GGUF: no value has type {}", type));
-    }
-    return skip(1, size);
-  }
+  return in.skip(size);
+}
 
- private:
-  model::ByteSource& source_;
-  std::uint64_t end_, at_ = 0, start_ = 0;
-  std::size_t size_ = 0;
-  std::array<std::byte, 65'536> window_{};
-};
-
-Result<std::pair<std::string, Tensor>> read_tensor(Cursor& in) {
-  std::string name = TRY(in.text());
+Result<std::pair<std::string, Tensor>> read_tensor(GgufCursor& in) {
+  std::string name = TRY(name_at(in));
   const auto dimensions = TRY(in.number<std::uint32_t>());
   if (dimensions == 0 || dimensions > 4) {
     return fail(Code::kInvalidArgument, "GGUF: a tensor has no or more than four dimensions");
@@ -140,7 +99,7 @@ Result<std::pair<std::string, Tensor>> read_tensor(Cursor& in) {
 
 Result<TensorFile> TensorFile::open(model::ByteSource& source) {
   TensorFile file(source);
-  Cursor in(source);
+  GgufCursor in(source, kMaxMetadata);
   if (TRY(in.number<std::uint32_t>()) != 0x46554747U) {
     return fail(Code::kInvalidArgument, "not a GGUF file: it does not start with \"GGUF\"");
   }
@@ -157,14 +116,14 @@ Result<TensorFile> TensorFile::open(model::ByteSource& source) {
   }
   std::uint64_t alignment = 32;
   for (std::uint64_t i = 0; i < pairs; ++i) {
-    const std::string key = TRY(in.text());
+    const std::string key = TRY(name_at(in));
     const auto type = TRY(in.number<std::uint32_t>());
-    if (key == "general.architecture" && type == kString) {
-      file.architecture_ = TRY(in.text());
-    } else if (key == "general.alignment" && size_of(type) == 4) {
+    if (key == "general.architecture" && type == static_cast<std::uint32_t>(GgufValue::kString)) {
+      file.architecture_ = TRY(name_at(in));
+    } else if (key == "general.alignment" && model::gguf_fixed_size(type) == 4) {
       alignment = TRY(in.number<std::uint32_t>());
     } else {
-      TRY(in.skip_value(type, 0));
+      TRY(skip_value(in, type, 0));
     }
   }
   if (!std::has_single_bit(alignment) || alignment > 65'536) {
@@ -176,7 +135,7 @@ Result<TensorFile> TensorFile::open(model::ByteSource& source) {
       return fail(Code::kInvalidArgument, "GGUF: two tensors have one name");
     }
   }
-  const std::uint64_t data = (in.at() + alignment - 1) / alignment * alignment;
+  const std::uint64_t data = (in.position() + alignment - 1) / alignment * alignment;
   const std::uint64_t size = source.size();
   for (auto& [name, tensor] : file.tensors_) {
     if (data > size || tensor.offset > size - data ||

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "model/gguf_cursor.h"
 #include "model/internal/ggml_types.h"
 
 namespace candor::model {
@@ -20,120 +21,6 @@ constexpr std::uint64_t kMaxNumber = (1ULL << 53U) - 1;
 constexpr std::uint32_t kMaxDimensions = 4;
 constexpr std::size_t kMaxArchitecture = 64;
 constexpr std::size_t kMaxTypes = 64;
-
-enum class ValueType : std::uint32_t {
-  kU8 = 0,
-  kI8,
-  kU16,
-  kI16,
-  kU32,
-  kI32,
-  kF32,
-  kBool,
-  kString,
-  kArray,
-  kU64,
-  kI64,
-  kF64,
-};
-
-std::size_t fixed_size(std::uint32_t type) {  // 0: not a fixed-size type, or unknown
-  switch (static_cast<ValueType>(type)) {
-    case ValueType::kU8:
-    case ValueType::kI8:
-    case ValueType::kBool: return 1;
-    case ValueType::kU16:
-    case ValueType::kI16: return 2;
-    case ValueType::kU32:
-    case ValueType::kI32:
-    case ValueType::kF32: return 4;
-    case ValueType::kU64:
-    case ValueType::kI64:
-    case ValueType::kF64: return 8;
-    case ValueType::kString:
-    case ValueType::kArray: return 0;
-  }
-  return 0;
-}
-
-// The file front to back through one fixed window. Nothing past max_metadata_bytes is read.
-class Reader {
- public:
-  Reader(ByteSource& source, const GgufLimits& limits)
-      : source_(source),
-        end_(std::min(source.size(), limits.max_metadata_bytes)),
-        cut_(source.size() > limits.max_metadata_bytes) {}
-
-  [[nodiscard]] std::uint64_t position() const { return position_; }
-
-  Result<void> take(std::span<std::byte> out) {
-    TRY(check(out.size()));
-    while (!out.empty()) {
-      if (position_ < window_start_ || position_ >= window_start_ + window_size_) TRY(fill());
-      const std::size_t at = static_cast<std::size_t>(position_ - window_start_);
-      const std::size_t count = std::min(out.size(), window_size_ - at);
-      std::memcpy(out.data(), window_.data() + at, count);
-      out = out.subspan(count);
-      position_ += count;
-    }
-    return {};
-  }
-  Result<void> skip(std::uint64_t count) {
-    TRY(check(count));
-    position_ += count;
-    return {};
-  }
-  template <typename T>
-  Result<T> number() {
-    std::array<std::byte, sizeof(T)> raw{};
-    TRY(take(raw));
-    static_assert(std::endian::native == std::endian::little);
-    return std::bit_cast<T>(raw);
-  }
-  // A string of at most `keep` bytes; longer ones are cut (kept = false) but must be in the file.
-  Result<std::string> text(std::uint64_t keep, bool* whole = nullptr) {
-    const auto length = TRY(number<std::uint64_t>());
-    TRY(check(length));
-    std::string out(static_cast<std::size_t>(std::min(length, keep)), '\0');
-    TRY(take(std::as_writable_bytes(std::span(out))));
-    TRY(skip(length - out.size()));
-    if (whole != nullptr) *whole = length <= keep;
-    return out;
-  }
-  // Refuses counts that could not fit into the rest of the file.
-  Result<void> check_count(std::uint64_t count, std::uint64_t least_bytes_each) const {
-    if (count > (end_ - position_) / least_bytes_each) return past_end();
-    return {};
-  }
-
- private:
-  [[nodiscard]] Result<void> check(std::uint64_t count) const {
-    if (count > end_ - position_) return past_end();
-    return {};
-  }
-  [[nodiscard]] std::unexpected<Error> past_end() const {
-    if (cut_) {
-      return fail(Code::kResourceExhausted,
-                  fmt::format("GGUF: more than {} bytes of metadata", end_));
-    }
-    return fail(Code::kInvalidArgument,
-                fmt::format("GGUF: a length at byte {} points past the file's end", position_));
-  }
-  Result<void> fill() {
-    window_start_ = position_;
-    window_size_ =
-        static_cast<std::size_t>(std::min<std::uint64_t>(window_.size(), end_ - position_));
-    return source_.read_at(window_start_, std::span(window_).first(window_size_));
-  }
-
-  ByteSource& source_;
-  std::uint64_t end_;
-  bool cut_;
-  std::uint64_t position_ = 0;
-  std::uint64_t window_start_ = 0;
-  std::size_t window_size_ = 0;
-  std::array<std::byte, 65'536> window_{};
-};
 
 std::string clean_name(std::string_view text, std::size_t limit) {
   std::string out;
@@ -165,7 +52,7 @@ bool is_architecture(std::string_view text) {
 class MetadataReader {
  public:
   MetadataReader(ByteSource& source, const GgufLimits& limits)
-      : limits_(limits), in_(source, limits) {}
+      : limits_(limits), in_(source, limits.max_metadata_bytes) {}
 
   Result<GgufSummary> read() {
     std::array<std::byte, 4> magic{};
@@ -206,13 +93,13 @@ class MetadataReader {
                               in_.position(), limits_.max_key_bytes));
     }
     const auto type = TRY(in_.number<std::uint32_t>());
-    if (type == static_cast<std::uint32_t>(ValueType::kString)) return read_string(key);
-    if (type == static_cast<std::uint32_t>(ValueType::kArray)) return read_array(key, 0);
-    const std::size_t size = fixed_size(type);
+    if (type == static_cast<std::uint32_t>(GgufValue::kString)) return read_string(key);
+    if (type == static_cast<std::uint32_t>(GgufValue::kArray)) return read_array(key, 0);
+    const std::size_t size = gguf_fixed_size(type);
     if (size == 0) return bad_type(type);
     std::array<std::byte, 8> raw{};
     TRY(in_.take(std::span(raw).first(size)));
-    return keep_number(key, static_cast<ValueType>(type), raw);
+    return keep_number(key, static_cast<GgufValue>(type), raw);
   }
 
   Result<void> read_string(const std::string& key) {
@@ -259,7 +146,7 @@ class MetadataReader {
       if (count > kMaxNumber) return fail(Code::kInvalidArgument, "GGUF: absurd vocabulary");
       out_.vocabulary = count;
     }
-    if (type == static_cast<std::uint32_t>(ValueType::kString)) {
+    if (type == static_cast<std::uint32_t>(GgufValue::kString)) {
       TRY(in_.check_count(count, 8));
       for (std::uint64_t i = 0; i < count; ++i) {
         const auto length = TRY(in_.number<std::uint64_t>());
@@ -267,24 +154,24 @@ class MetadataReader {
       }
       return {};
     }
-    if (type == static_cast<std::uint32_t>(ValueType::kArray)) {
+    if (type == static_cast<std::uint32_t>(GgufValue::kArray)) {
       TRY(in_.check_count(count, 12));
       for (std::uint64_t i = 0; i < count; ++i) TRY(read_array(key, depth + 1));
       return {};
     }
-    const std::size_t size = fixed_size(type);
+    const std::size_t size = gguf_fixed_size(type);
     if (size == 0) return bad_type(type);
     TRY(in_.check_count(count, size));
     if (depth == 0 && count <= 4'096 && key.ends_with(".attention.head_count")) {
-      return largest(key, static_cast<ValueType>(type), count, size);
+      return largest(key, static_cast<GgufValue>(type), count, size);
     }
     if (depth == 0 && count <= 4'096 && key.ends_with(".attention.head_count_kv")) {
-      return largest(key, static_cast<ValueType>(type), count, size);
+      return largest(key, static_cast<GgufValue>(type), count, size);
     }
     return in_.skip(count * size);
   }
 
-  Result<void> largest(const std::string& key, ValueType type, std::uint64_t count,
+  Result<void> largest(const std::string& key, GgufValue type, std::uint64_t count,
                        std::size_t size) {
     std::uint64_t most = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -296,28 +183,28 @@ class MetadataReader {
     return {};
   }
 
-  static std::optional<std::uint64_t> whole_number(ValueType type,
+  static std::optional<std::uint64_t> whole_number(GgufValue type,
                                                    const std::array<std::byte, 8>& raw) {
     const auto bits = std::bit_cast<std::uint64_t>(raw);
     switch (type) {
-      case ValueType::kU8:
-      case ValueType::kU16:
-      case ValueType::kU32:
-      case ValueType::kU64:
-      case ValueType::kBool: return bits;
-      case ValueType::kI8: return (bits & 0x80U) != 0 ? std::nullopt : std::optional(bits);
-      case ValueType::kI16: return (bits & 0x8000U) != 0 ? std::nullopt : std::optional(bits);
-      case ValueType::kI32: return (bits >> 31U) != 0 ? std::nullopt : std::optional(bits);
-      case ValueType::kI64: return (bits >> 63U) != 0 ? std::nullopt : std::optional(bits);
-      case ValueType::kF32:
-      case ValueType::kF64:
-      case ValueType::kString:
-      case ValueType::kArray: return std::nullopt;
+      case GgufValue::kU8:
+      case GgufValue::kU16:
+      case GgufValue::kU32:
+      case GgufValue::kU64:
+      case GgufValue::kBool: return bits;
+      case GgufValue::kI8: return (bits & 0x80U) != 0 ? std::nullopt : std::optional(bits);
+      case GgufValue::kI16: return (bits & 0x8000U) != 0 ? std::nullopt : std::optional(bits);
+      case GgufValue::kI32: return (bits >> 31U) != 0 ? std::nullopt : std::optional(bits);
+      case GgufValue::kI64: return (bits >> 63U) != 0 ? std::nullopt : std::optional(bits);
+      case GgufValue::kF32:
+      case GgufValue::kF64:
+      case GgufValue::kString:
+      case GgufValue::kArray: return std::nullopt;
     }
     return std::nullopt;
   }
 
-  Result<void> keep_number(const std::string& key, ValueType type,
+  Result<void> keep_number(const std::string& key, GgufValue type,
                            const std::array<std::byte, 8>& raw) {
     const auto value = whole_number(type, raw);
     if (!value) return {};
@@ -408,7 +295,7 @@ class MetadataReader {
   }
 
   const GgufLimits limits_;
-  Reader in_;
+  GgufCursor in_;
   GgufSummary out_;
   std::map<std::string, std::uint64_t> numbers_;  // at most max_pairs, each key at most 256 bytes
   std::map<std::uint32_t, TensorTypeUse> types_;

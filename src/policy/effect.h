@@ -27,5 +27,9 @@ inline constexpr int kEffects = 9;
 // Whether it acts on findings, and so takes `select`.
 [[nodiscard]] bool acts_on_findings(Effect effect) noexcept;
 [[nodiscard]] inline bool stricter(Effect a, Effect b) noexcept { return a < b; }
+// Whether a request under it is refused, and an answer ends.
+[[nodiscard]] inline bool refuses(Effect effect) noexcept {
+  return !stricter(Effect::kRequireJustification, effect);
+}
 
 }  // namespace candor::policy

@@ -109,9 +109,9 @@ Explanation explain(const Decision& decision, const Facts& facts, Language langu
   }
   for (std::size_t i = 0; i < facts.findings.size(); ++i) {
     // Nothing is done with the parts of what is refused.
-    const bool refused = stricter(decision.effect, Effect::kRoute);
-    const Effect action =
-        !refused && i < decision.on_findings.size() ? decision.on_findings[i] : Effect::kAllow;
+    const Effect action = !refuses(decision.effect) && i < decision.on_findings.size()
+                              ? decision.on_findings[i]
+                              : Effect::kAllow;
     out.found.push_back({strip_controls(facts.findings[i].class_name),
                          strip_controls(facts.findings[i].field),
                          action == Effect::kAllow ? "" : std::string(to_string(action))});

@@ -50,11 +50,9 @@ void add_error(std::vector<Finding>& findings, std::string kind, const RuleFile&
 // An approval that a rule asks for is an exception that somebody else has approved.
 const ExceptionFact* exception_from(const Rule& rule, const Facts& facts) {
   if (rule.break_glass == BreakGlass::kNever) return nullptr;
-  const bool alone =
-      rule.break_glass == BreakGlass::kAlone && rule.effect != Effect::kRequireApproval;
   for (const ExceptionFact& one : facts.exceptions) {
     const bool approved = !one.approved_by.empty() && one.approved_by != facts.caller.name;
-    if (one.rule == rule.id && (alone || approved)) return &one;
+    if (one.rule == rule.id && (approved || !needs_approval(rule))) return &one;
   }
   return nullptr;
 }

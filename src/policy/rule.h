@@ -47,6 +47,11 @@ struct Rule {
   std::uint32_t line = 0;
 };
 
+// Whether an exception from it counts only once a second person has approved it.
+[[nodiscard]] inline bool needs_approval(const Rule& rule) noexcept {
+  return rule.break_glass != BreakGlass::kAlone || rule.effect == Effect::kRequireApproval;
+}
+
 struct RuleFile {
   std::string name;                   // `policy`
   std::string origin;                 // the file, for messages
@@ -54,6 +59,9 @@ struct RuleFile {
   Effect otherwise = Effect::kAllow;  // `default`: kAllow, or kDeny unless an allow rule fires
   std::vector<Rule> rules;
 };
+
+// The rule of that id, or null.
+[[nodiscard]] const Rule* find_rule(std::span<const RuleFile> files, std::string_view id) noexcept;
 
 // Something wrong with rules, with its place.
 struct Finding {

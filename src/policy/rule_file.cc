@@ -137,6 +137,14 @@ RuleFile read_rule_file(std::string_view toml, const std::string& origin,
   return FileReader(toml, origin, findings).run();
 }
 
+const Rule* find_rule(std::span<const RuleFile> files, std::string_view id) noexcept {
+  for (const RuleFile& file : files) {
+    const auto rule = std::ranges::find(file.rules, id, &Rule::id);
+    if (rule != file.rules.end()) return &*rule;
+  }
+  return nullptr;
+}
+
 std::string to_text(const Finding& finding) {
   std::string out = finding.file;
   if (finding.line > 0) out += fmt::format(":{}", finding.line);

@@ -16,14 +16,6 @@ namespace {
 constexpr std::size_t kExchangesAnEntry = 1000;
 constexpr std::size_t kMaxPendingBytes = 256U << 20U;
 
-Result<Id128> id_from_hex(std::string_view text) {
-  const Bytes bytes = TRY(from_hex(text));
-  Id128 id{};
-  if (bytes.size() != id.size()) return fail(Code::kInvalidArgument, "an id has 32 hex digits");
-  std::ranges::copy(bytes, id.begin());
-  return id;
-}
-
 std::string format_pending(const PendingErasure& erasure) {
   json::Array exchanges;
   for (const Id128& id : erasure.exchanges) exchanges.emplace_back(to_hex(id));

@@ -205,13 +205,11 @@ Result<void> SealedStore::scan(const Visit& visit) {
     }
   }
   for (const std::string& name : TRY(files_.list(paths_.large()))) {
-    const auto raw = from_hex(std::string_view(name).substr(0, name.find('.')));
-    if (!raw || raw->size() != sizeof(Id128)) continue;
-    Id128 id{};
-    std::ranges::copy(*raw, id.begin());
+    const auto id = id_from_hex(std::string_view(name).substr(0, name.find('.')));
+    if (!id) continue;
     const auto bytes =
-        read_large(id, name.ends_with(".request") ? SealedHalf::kRequest : SealedHalf::kAnswer);
-    if (bytes) TRY(visit({.pack = UINT64_MAX, .offset = 0}, id, *bytes));
+        read_large(*id, name.ends_with(".request") ? SealedHalf::kRequest : SealedHalf::kAnswer);
+    if (bytes) TRY(visit({.pack = UINT64_MAX, .offset = 0}, *id, *bytes));
   }
   return {};
 }

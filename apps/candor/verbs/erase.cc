@@ -20,9 +20,7 @@ Result<Sensitive<Digest>> secret_for(const Context& context, const EraseOptions&
   const std::string text = TRY(read_text_file(options.auditor_key, 4096));
   const crypto::BoxKeyPair pair = TRY(store::parse_auditor_secret(text));
   (void)admin_call(context, "POST", "/v1/publish");  // a young key still lies in the journal
-  const Bytes bytes = TRY(from_hex(options.exchange));
-  Id128 id{};
-  std::ranges::copy(bytes, id.begin());
+  const Id128 id = TRY(id_from_hex(options.exchange));
   return store::auditor_secret(real_file_system(), store::DataPaths(context.data_dir()).sealed(),
                                pair, id);
 }

@@ -52,8 +52,7 @@ Result<Opened> open_and_check(const Context& context, const LedgerOptions& optio
   const crypto::BoxKeyPair pair = TRY(store::parse_auditor_secret(secret));
   // Young content and young entries still lie in the journal.
   if (options.log.empty()) (void)admin_call(context, "POST", "/v1/publish");
-  Id128 id{};
-  std::ranges::copy(TRY(from_hex(options.subject)), id.begin());
+  const Id128 id = TRY(id_from_hex(options.subject));
   const Path sealed =
       options.sealed.empty() ? store::DataPaths(context.data_dir()).sealed() : Path(options.sealed);
   auto opened = store::open_with_auditor_key(real_file_system(), sealed, pair, id);

@@ -9,6 +9,7 @@
 
 #include "base/file_system.h"
 #include "lineage/compare.h"
+#include "model/descriptor_source.h"
 #include "verbs/verbs.h"
 
 namespace candor::cli {
@@ -18,9 +19,10 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxFingerprint = 1U << 20U;
 
-class FileSource final : public model::ByteSource {
+// Owns the descriptor that its source reads.
+class ModelFile {
  public:
-  static Result<FileSource> open(const std::string& path) {
+  static Result<ModelFile> open(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return fail(Code::kNotFound, path + " cannot be opened");
     struct stat facts{};
@@ -28,31 +30,22 @@ class FileSource final : public model::ByteSource {
       close(fd);
       return fail(Code::kInvalidArgument, path + " is not a regular file");
     }
-    return FileSource(fd, static_cast<std::uint64_t>(facts.st_size));
+    return ModelFile(fd, static_cast<std::uint64_t>(facts.st_size));
   }
-  FileSource(FileSource&& other) noexcept : fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
-  FileSource(const FileSource&) = delete;
-  FileSource& operator=(const FileSource&) = delete;
-  FileSource& operator=(FileSource&&) = delete;
-  ~FileSource() override {
+  ModelFile(ModelFile&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), source_(other.source_) {}
+  ModelFile(const ModelFile&) = delete;
+  ModelFile& operator=(const ModelFile&) = delete;
+  ModelFile& operator=(ModelFile&&) = delete;
+  ~ModelFile() {
     if (fd_ >= 0) close(fd_);
   }
-  [[nodiscard]] std::uint64_t size() const override { return size_; }
-  Result<void> read_at(std::uint64_t offset, std::span<std::byte> out) override {
-    while (!out.empty()) {
-      const ssize_t got = pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return fail(Code::kUnavailable, "the model file cannot be read");
-      offset += static_cast<std::uint64_t>(got);
-      out = out.subspan(static_cast<std::size_t>(got));
-    }
-    return {};
-  }
+  [[nodiscard]] model::ByteSource& source() noexcept { return source_; }
 
  private:
-  FileSource(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
+  ModelFile(int fd, std::uint64_t size) : fd_(fd), source_(fd, size) {}
   int fd_;
-  std::uint64_t size_;
+  model::DescriptorSource source_;
 };
 
 struct Measured {
@@ -67,12 +60,12 @@ double since(std::chrono::steady_clock::time_point begin) {
 
 Result<Measured> measure(const std::string& path, const std::string& name) {
   const auto begin = std::chrono::steady_clock::now();
-  FileSource source = TRY(FileSource::open(path));
-  lineage::TensorFile file = TRY(lineage::TensorFile::open(source));
+  ModelFile opened = TRY(ModelFile::open(path));
+  lineage::TensorFile file = TRY(lineage::TensorFile::open(opened.source()));
   Measured out;
   out.print = TRY(lineage::fingerprint(file, name));
   out.bytes_read = file.bytes_read();
-  out.file_bytes = source.size();
+  out.file_bytes = opened.source().size();
   out.seconds = since(begin);
   return out;
 }
@@ -196,10 +189,10 @@ int run_model_lineage(const LineageOptions& options) {
 int run_model_compare(const LineageOptions& options) {
   const Output out({.json = options.json, .raw = options.raw});
   const auto compared = [&]() -> Result<lineage::Comparison> {
-    FileSource left = TRY(FileSource::open(options.file));
-    FileSource right = TRY(FileSource::open(options.other));
-    lineage::TensorFile a = TRY(lineage::TensorFile::open(left));
-    lineage::TensorFile b = TRY(lineage::TensorFile::open(right));
+    ModelFile left = TRY(ModelFile::open(options.file));
+    ModelFile right = TRY(ModelFile::open(options.other));
+    lineage::TensorFile a = TRY(lineage::TensorFile::open(left.source()));
+    lineage::TensorFile b = TRY(lineage::TensorFile::open(right.source()));
     return lineage::compare(a, b);
   }();
   if (!compared) return report(out, compared.error());

@@ -19,7 +19,6 @@ using policy::Finding;
 using policy::RuleFile;
 
 constexpr int kExitWarnings = 3;  // usable, but a rule cannot do what it says
-constexpr std::size_t kMaxFileBytes = 4U << 20U;
 
 json::Object to_json(const Finding& finding) {
   json::Object out;

@@ -118,14 +118,6 @@ Result<Explained> explain(const Context& context, const PolicyOptions& options) 
   return out;
 }
 
-const policy::Rule* rule_of(const Explained& explained, const std::string& id) {
-  for (const policy::RuleFile& file : explained.rules) {
-    const auto rule = std::ranges::find(file.rules, id, &policy::Rule::id);
-    if (rule != file.rules.end()) return &*rule;
-  }
-  return nullptr;
-}
-
 json::Object rule_json(const std::string& id, const policy::Rule* rule, policy::Language language) {
   json::Object out;
   out["rule"] = id;
@@ -146,7 +138,7 @@ json::Object to_json(const Explained& explained, policy::Language language) {
     const ledger::PolicyDecision& held = one.decision.policy;
     json::Array rules, found, exceptions;
     for (const std::string& id : held.rules) {
-      rules.push_back(rule_json(id, rule_of(explained, id), language));
+      rules.push_back(rule_json(id, policy::find_rule(explained.rules, id), language));
     }
     for (const auto& finding : held.findings) {
       found.push_back(json::Object{{"class", finding.class_name},
@@ -200,7 +192,7 @@ void show(const Output& out, const Explained& explained, policy::Language langua
                          one.decision.caller_known_by, held.model.empty() ? "-" : held.model,
                          one.decision.api));
     for (const std::string& id : held.rules) {
-      show_rule(out, id, rule_of(explained, id), language);
+      show_rule(out, id, policy::find_rule(explained.rules, id), language);
     }
     if (held.rules.empty()) out.line("  no rule fired");
     for (const auto& finding : held.findings) {

@@ -13,12 +13,6 @@ namespace fs = std::filesystem;
 using policy::Finding;
 using policy::RuleFile;
 
-namespace {
-
-constexpr std::size_t kMaxFileBytes = 4U << 20U;
-
-}  // namespace
-
 bool is_cases(const fs::path& file) { return file.filename().string().ends_with(kCases); }
 
 Result<std::vector<fs::path>> files_of(const fs::path& path, bool cases) {

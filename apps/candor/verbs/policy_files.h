@@ -12,6 +12,7 @@
 namespace candor::cli {
 
 inline constexpr std::string_view kCases = ".cases.toml";
+inline constexpr std::size_t kMaxFileBytes = 4U << 20U;
 
 // The rule files, or the case files, of a folder, by name; a file stands for itself.
 [[nodiscard]] Result<std::vector<std::filesystem::path>> files_of(const std::filesystem::path& path,

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "config/keys.h"
-#include "dlp/pack.h"
 #include "log_folder.h"
 #include "policy/check.h"
 #include "verbs/policy_files.h"
@@ -99,33 +98,6 @@ void show_result(const Output& out, const gateway::Replayed& replayed, std::uint
 }
 
 }  // namespace
-
-Result<gateway::DetectorsById> detectors_in_force(const Context& context) {
-  gateway::DetectorsById out;
-  std::vector<dlp::Pack> packs = TRY(dlp::builtin_packs());
-  for (const Path& file : context.config().policy.detectors) {
-    const std::string text = TRY(read_text_file(file));
-    packs.push_back(TRY(dlp::parse_pack(text, file.string())));
-  }
-  for (dlp::Pack& pack : packs) {
-    for (dlp::Detector& detector : pack.detectors) {
-      out.insert_or_assign(detector.id, std::move(detector));
-    }
-  }
-  return out;
-}
-
-gateway::NamesByPseudonym callers(const Context& context) {
-  gateway::NamesByPseudonym names;
-  const auto reply = admin_call(context, "GET", "/v1/callers");
-  if (!reply) return names;
-  for (const auto& member : object_of(*reply, "callers")) {
-    if (member.value().is_string()) {
-      names.emplace(std::string(member.key()), std::string(member.value().get_string()));
-    }
-  }
-  return names;
-}
 
 int run_policy_replay(const Context& context, const PolicyOptions& options) {
   const Output& out = context.out();

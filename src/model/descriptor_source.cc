@@ -1,0 +1,20 @@
+#include "model/descriptor_source.h"
+
+#include <cerrno>
+
+#include <unistd.h>
+
+namespace candor::model {
+
+Result<void> DescriptorSource::read_at(std::uint64_t offset, std::span<std::byte> out) {
+  while (!out.empty()) {
+    const ssize_t got = pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return fail(Code::kUnavailable, "the model file cannot be read");
+    offset += static_cast<std::uint64_t>(got);
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
+  return {};
+}
+
+}  // namespace candor::model
