@@ -47,8 +47,9 @@ class Recorder final : public LoadObserver {
     unloads.push_back(std::move(unload));
     co_return;
   }
-  asio::awaitable<void> on_load_failure(std::string, Error error) override {
-    failures.push_back(std::move(error));
+  asio::awaitable<void> on_load_failure(LoadFailure failure) override {
+    failures.push_back(std::move(failure.error));
+    findings.push_back(std::move(failure.finding));
     co_return;
   }
   std::optional<std::vector<std::int32_t>> earlier_probe(const Digest&, const Digest&) override {
@@ -57,6 +58,7 @@ class Recorder final : public LoadObserver {
   std::vector<std::shared_ptr<const LoadedModel>> loads;
   std::vector<Unload> unloads;
   std::vector<Error> failures;
+  std::vector<std::string> findings;
   std::optional<std::vector<std::int32_t>> earlier;
   bool refuse_loads = false;
 };

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "json/json.h"
 
 namespace candor::model {
 namespace {
@@ -88,16 +89,6 @@ Result<GateFinding> read_finding(const json::Value& value) {
     if (out.detail.empty()) return bad("an empty detail");
   }
   return out;
-}
-
-std::string_view sarif_level(GateSeverity severity) {
-  switch (severity) {
-    case GateSeverity::kNote: return "note";
-    case GateSeverity::kWarning: return "warning";
-    case GateSeverity::kError:
-    case GateSeverity::kFatal: return "error";
-  }
-  return "error";
 }
 
 }  // namespace
@@ -221,58 +212,6 @@ Result<GateReport> gate_report_from_json(std::string_view line) {
   }
   if (TRY(json::get_string(in, "verdict")) != verdict(out)) return bad("another verdict");
   return out;
-}
-
-json::Object to_sarif(const GateReport& report, std::string_view uri, std::string_view version) {
-  json::Array rules;
-  for (const GateRule& rule : gate_rules()) {
-    json::Object one;
-    one["id"] = std::string(rule.id);
-    one["shortDescription"] = json::Object{{"text", std::string(rule.meaning)}};
-    one["help"] = json::Object{{"text", std::string(rule.remedy)}};
-    one["defaultConfiguration"] = json::Object{{"level", std::string(sarif_level(rule.severity))}};
-    rules.push_back(std::move(one));
-  }
-  json::Array results;
-  for (const GateFinding& finding : report.findings) {
-    const GateRule* rule = find_gate_rule(finding.id);
-    CANDOR_CHECK(rule != nullptr);
-    json::Object physical;
-    physical["artifactLocation"] = json::Object{{"uri", std::string(uri)}};
-    json::Object region;
-    // A template's lines are not the file's where it stands in metadata.
-    if (finding.place.line != 0 && report.format == "template") {
-      region["startLine"] = finding.place.line;
-      region["startColumn"] = finding.place.column;
-    }
-    if (finding.place.offset) region["byteOffset"] = *finding.place.offset;
-    if (!region.empty()) physical["region"] = std::move(region);
-    json::Object location;
-    location["physicalLocation"] = std::move(physical);
-    if (!finding.place.name.empty()) {
-      location["logicalLocations"] = json::Array{json::Object{{"name", finding.place.name}}};
-    }
-    json::Object result;
-    result["ruleId"] = finding.id;
-    result["ruleIndex"] = rule - gate_rules().data();
-    result["level"] = std::string(sarif_level(finding.severity));
-    result["message"] = json::Object{{"text", describe(finding)}};
-    result["locations"] = json::Array{std::move(location)};
-    result["properties"] = json::Object{{"severity", std::string(to_string(finding.severity))}};
-    results.push_back(std::move(result));
-  }
-  json::Object run;
-  run["tool"] = json::Object{{"driver", json::Object{{"name", "candor model inspect"},
-                                                     {"version", std::string(version)},
-                                                     {"rules", std::move(rules)}}}};
-  run["columnKind"] = "unicodeCodePoints";
-  run["results"] = std::move(results);
-  json::Object document;
-  document["$schema"] =
-      "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
-  document["version"] = "2.1.0";
-  document["runs"] = json::Array{std::move(run)};
-  return document;
 }
 
 void GateFindings::add(std::string_view id, GatePlace place, std::string_view detail) {

@@ -1,6 +1,5 @@
 // What the gate says about one model file (docs/formats/gate-report.md): findings with a severity,
-// a place and a meaning, as one canonical JSON line between candor-inspect and whoever asked, and
-// as SARIF 2.1.0.
+// a place and a meaning, as one canonical JSON line between candor-inspect and whoever asked.
 //
 // A finding's id is one of a closed table (gate_rules.h), which fixes severity, meaning and what to
 // do; free text is in `detail` and `name` only, bounded and free of control characters. The reader
@@ -16,7 +15,6 @@
 #include <vector>
 
 #include "base/result.h"
-#include "json/json.h"
 
 namespace candor::model {
 
@@ -83,10 +81,6 @@ inline constexpr std::size_t kMaxGateReportBytes = 128U << 10U;
 // kInvalidArgument: not the canonical text of a report within the bounds, an unknown rule, or a
 // severity or verdict that does not follow from the rules.
 [[nodiscard]] Result<GateReport> gate_report_from_json(std::string_view line);
-
-// SARIF 2.1.0 of one file; uri as a relative reference (RFC 3986), encoded already.
-[[nodiscard]] json::Object to_sarif(const GateReport& report, std::string_view uri,
-                                    std::string_view version);
 
 // Collects findings while a file is read: bounds texts, keeps the worst, counts the rest.
 class GateFindings {

@@ -91,20 +91,5 @@ TEST(GateReportTest, AFloodOfFindingsIsBoundedAndKeepsTheWorst) {
   ASSERT_OK(gate_report_from_json(*text));
 }
 
-TEST(GateReportTest, SarifNamesRulesAndPlaces) {
-  const GateReport report = sample();
-  const json::Object sarif = to_sarif(report, "model.gguf", "1");
-  const json::Object& run = sarif.at("runs").as_array().at(0).as_object();
-  const json::Array& results = run.at("results").as_array();
-  ASSERT_EQ(results.size(), 3U);
-  EXPECT_EQ(results[0].as_object().at("ruleId").as_string(), "gguf.tensor-overlap");
-  const std::int64_t index = results[0].as_object().at("ruleIndex").as_int64();
-  const json::Array& rules =
-      run.at("tool").as_object().at("driver").as_object().at("rules").as_array();
-  EXPECT_EQ(rules.at(static_cast<std::size_t>(index)).as_object().at("id").as_string(),
-            "gguf.tensor-overlap");
-  EXPECT_EQ(results[0].as_object().at("level").as_string(), "error");
-}
-
 }  // namespace
 }  // namespace candor::model

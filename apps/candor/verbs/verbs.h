@@ -37,6 +37,14 @@ struct LineageOptions {
 [[nodiscard]] int run_model_lineage(const LineageOptions& options);
 [[nodiscard]] int run_model_compare(const LineageOptions& options);
 
+struct InspectOptions {
+  std::string file;
+  bool sarif = false;
+  bool json = false, raw = false;
+};
+// Needs no configuration and no server.
+[[nodiscard]] int run_model_inspect(const InspectOptions& options);
+
 struct LedgerOptions {
   std::string subject;  // show: index or exchange; export: folder
   std::uint64_t count = 20;
