@@ -9,7 +9,6 @@ With --rivals Presidio, LiteLLM's content filter, gitleaks and detect-secrets re
 Exit code 1 where a target is missed. Python packages go to .cache/dlp-quality, each program to an environment of its own.
 """
 
-import collections
 import datetime
 import json
 import os
@@ -21,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from dlp_quality import distractors as nothing_there
 from dlp_quality import environments, rivals
-from dlp_quality.measure import (KINDS, candor_findings, interval, judge, judge_whole_texts, labelled_secrets, presidio_research)
+from dlp_quality.measure import KINDS, candor_findings, judge, judge_whole_texts, labelled_secrets, presidio_research
 from lib import PROGRAMS, ROOT, arguments, machine, need, say, table
 
 FIXED = ("card", "iban", "email", "ip", "ssn", "url", "national")  # a check digit or a fixed form
@@ -123,7 +122,7 @@ def generated(read, python, per_class, examples, verdicts):
     verdicts.add("generated: secrets: recall", result["classes"]["secret"]["recall"], ">= 0.92", scores["secret"].recall() >= 0.92)
     verdicts.add("generated: secrets: precision", result["classes"]["secret"]["precision"], ">= 0.90", scores["secret"].precision() >= 0.90)
     verdicts.add("generated: kinds of secrets", result["kinds of secrets"], ">= 100", result["kinds of secrets"] >= 100)
-    return result, rows, scores
+    return result, rows, found
 
 
 def nothing_to_find(read, python, sets, examples, verdicts):
@@ -166,11 +165,11 @@ def main():
     verdicts = Verdicts()
     result = {"benchmark": "quality", "date": datetime.date.today().isoformat(), "not covered": ["names of people", "places", "organisations"]}
     result["small"] = small(read, data, options.examples, verdicts)
-    result["generated"], rows, scores = generated(read, python, options.per_class, options.examples, verdicts)
+    result["generated"], rows, found = generated(read, python, options.per_class, options.examples, verdicts)
     sets = nothing_there.collect(options.characters)
     result["distractors"] = nothing_to_find(read, python, sets, options.examples, verdicts)
     if options.rivals:
-        result["rivals"] = rivals.compare(python, data, rows, scores, sets, result["distractors"], verdicts)
+        result["rivals"] = rivals.compare(python, data, rows, found, sets, read, verdicts)
     say("not covered: names of people, places and organisations (they need a model)")
     result["targets"] = verdicts.rows
     missed = [row for row in verdicts.missed() if not (options.quick and "10,000,000" in row["wanted"])]

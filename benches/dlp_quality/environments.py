@@ -9,7 +9,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent.parent.parent / ".cache/dlp-quality"
 GENERATORS = ["faker==40.63.0", "python-stdnum==2.2", "schwifty==2026.10.1", "phonenumbers==9.0.43", "cryptography==50.0.2", "pyjwt==2.15.1",
               "email-validator==2.4.0"]
-RIVALS = {"presidio": ["presidio-analyzer==2.2.366"], "detect-secrets": ["detect-secrets==1.5.0"], "litellm": ["litellm==1.110.2"]}
+RIVALS = {"presidio": ["presidio-analyzer==2.2.366"], "detect-secrets": ["detect-secrets==1.5.0"], "litellm": ["litellm==1.110.2", "fastapi==0.165.0", "orjson==3.13.0"]}
 GITLEAKS = "v8.30.1"
 
 

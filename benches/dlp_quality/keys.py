@@ -92,7 +92,7 @@ FORMS = {
     "Discord bot": (lambda: "MT" + chars(WORD, 24) + "." + chars(URL_SAFE, 6) + "." + chars(URL_SAFE, 38), named("discord_bot_token")),
     "Discord webhook": (lambda: "https://discord.com/api/webhooks/" + digits(18) + "/" + chars(URL_SAFE, 68), None),
     "Telegram": (lambda: digits(10) + ":AA" + chars(URL_SAFE, 33), None),
-    "Teams webhook": (lambda: "https://example.webhook.office.com/webhookb2/" + uuid() + "@" + uuid() + "/IncomingWebhook/" + chars(HEX, 32) + "/" + uuid(), None),
+    "Teams webhook": (lambda: "https://" + chars(LOWER, 8) + ".webhook.office.com/webhookb2/" + uuid() + "@" + uuid() + "/IncomingWebhook/" + chars(HEX, 32) + "/" + uuid(), None),
     "SendGrid": (lambda: "SG." + chars(URL_SAFE, 22) + "." + chars(URL_SAFE, 43), None),
     "Mailgun": (lambda: "key-" + chars(HEX, 32), named("mailgun_api_key")),
     "Mailchimp": (lambda: chars(HEX, 32) + "-us" + str(SOURCE.randint(1, 21)), None),

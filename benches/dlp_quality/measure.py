@@ -14,7 +14,7 @@ KINDS = {  # kind -> how the ids of its detectors begin
     "card": ("card",), "iban": ("iban",), "email": ("email",), "ip": ("ipv4", "ipv6"), "ssn": ("us.ssn",), "url": ("url",),
     "phone": ("phone",), "mac": ("mac",), "bic": ("bic",), "birth": ("birth_date",), "wallet": ("wallet",), "secret": ("secret",),
 }
-NATIONAL = re.compile(r"^(uk|de|fr|it|es|pt|nl|be|lu|ch|at|ie|pl|se|fi|no|dk|ee|lv|lt|cz|ro|bg|hr|hu|si|gr|tr|ua|us|ca|in|br|au|nz|za|il|cn|jp|kr|sg|hk|tw|th|mx|ar|cl)\.")
+NATIONAL = re.compile(r"^(uk|de|fr|it|es|pt|nl|be|lu|ch|at|ie|pl|se|fi|no|dk|ee|lv|lt|cz|ro|bg|hr|hu|si|gr|tr|ua|ru|us|ca|in|br|au|nz|za|il|cn|jp|kr|sg|hk|tw|th|mx|ar|cl)\.")
 NOT_NATIONAL = ("us.aba_routing", "us.bank_account", "uk.sort_code", "us.mrn")
 
 

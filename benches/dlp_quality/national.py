@@ -39,6 +39,7 @@ from stdnum.nz import ird
 from stdnum.pl import nip, pesel, regon
 from stdnum.pt import nif
 from stdnum.ro import cnp
+from stdnum.ru import inn
 from stdnum.se import personnummer
 from stdnum.si import emso
 from stdnum.th import pin
@@ -153,6 +154,7 @@ NUMBERS = [
     ("gr.afm", lambda: digits(9), afm, [str], ["ΑΦΜ", "AFM"], False),
     ("tr.identity", lambda: pick("123456789") + digits(10), tckimlik, [str], ["T.C. Kimlik No", "TCKN"], False),
     ("ua.tax", lambda: pick("23") + digits(9), rntrc, [str], ["РНОКПП", "ІПН"], False),
+    ("ru.inn", lambda: digits(pick([10, 12])), inn, [str], ["ИНН"], False),
     ("ca.sin", lambda: pick("1234567") + digits(8), sin, [lambda n: grouped(n, (3, 3, 3), " "), lambda n: grouped(n, (3, 3, 3), "-"), str], ["SIN", "social insurance number", "NAS"], False),
     ("in.aadhaar", lambda: pick("23456789") + digits(11), aadhaar, [str, lambda n: grouped(n, (4, 4, 4), " "), lambda n: grouped(n, (4, 4, 4), "-")], ["Aadhaar", "Aadhaar number", "UIDAI"], False),
     ("in.pan", lambda: chars(UPPER, 3) + pick("ABCFGHLJPT") + chars(UPPER, 1) + f"{SOURCE.randint(1, 9999):04}" + chars(UPPER, 1), pan, [str], ["PAN", "PAN card", "permanent account number"], True),

@@ -33,12 +33,12 @@ std::string small_letters(std::string_view text) {
   return out;
 }
 
-constexpr std::array<std::string_view, 30> kPlaceholders = {
-    "example",    "placeholder", "changeme", "change_me", "your",   "xxxx",
-    "1234567890", "abcdefgh",    "redacted", "dummy",     "sample", "todo",
-    "insert",     "replace",     "secret",   "password",  "passwd", "undefined",
-    "null",       "none",        "token",    "default",   "****",   "....",
-    "0000000",    "test_key",    "testtest", "qwerty",    "_here",  "deadbeef"};
+constexpr std::array<std::string_view, 31> kPlaceholders = {
+    "example",  "placeholder", "changeme", "change_me", "your", "xxxx",     "1234567890",
+    "abcdefgh", "redacted",    "dummy",    "sample",    "todo", "insert",   "replace",
+    "secret",   "password",    "passwd",   "undefined", "null", "none",     "token",
+    "default",  "****",        "....",     "0000000",   "####", "test_key", "testtest",
+    "qwerty",   "_here",       "deadbeef"};
 
 bool is_placeholder(std::string_view value) {
   const std::string small = small_letters(value);
