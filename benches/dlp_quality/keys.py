@@ -159,6 +159,9 @@ FORMS = {
     "ADO connection string": (lambda: password(), ["Server=tcp:db.example.org,1433;Database=app;User Id=sa;Password={};Encrypt=True;", "Data Source=db;Initial Catalog=app;uid=app;pwd={};"]),
     "JDBC connection string": (lambda: chars(WORD, 14), ["jdbc:postgresql://db:5432/app?user=app&password={}", "jdbc:mysql://db/app?user=root&password={}&useSSL=true"]),
     "netrc": (lambda: password(), ["machine api.example.org login bob password {}"]),
+    "authorization header": (lambda: chars(WORD, 40), ["Authorization: Token {}", "Authorization: ApiKey {}", "-H 'Authorization: {}'"]),
+    "key as user": (lambda: chars(WORD, 24), ["curl -u {}: https://example.org/v1/items", "curl https://example.org/v1 -u \"{}:\""]),
+    "Facebook app token": (lambda: digits(16) + "|" + chars(URL_SAFE, 27), ["facebook access token {}", "https://graph.facebook.com/v19.0/me?access_token={}"]),
     "curl -u": (lambda: chars(WORD, 12), ["curl -u admin:{} https://example.org/api", "curl --user \"bob:{}\" https://example.org"]),
     # assignments
     "password, quoted": (lambda: password(), ["db_password = \"{}\"", "'password': '{}'", "const dbPassword = \"{}\";", "String password = \"{}\";", '"password": "{}"', "spring.datasource.password=\"{}\"", "PASSWORD: '{}'"]),

@@ -146,6 +146,7 @@ NUMBERS = [
     ("lt.personal", lambda: pick("34") + ymd("{y:02}{m:02}{d:02}", 1930, 1999) + digits(4), asmens, [str], ["asmens kodas"], False),
     ("lv.personal", lambda: ymd("{d:02}{m:02}{y:02}", 1930, 1999) + "1" + digits(4), pvn, [lambda n: grouped(n, (6, 5), "-")], ["personas kods"], True),
     ("cz.birth_number", lambda: ymd("{y:02}{m:02}{d:02}", 1955, 1999) + digits(4), rc, [lambda n: grouped(n, (6, 4), "/"), str], ["rodné číslo", "r.č."], False),
+    ("cz.birth_number before 1954", lambda: ymd("{y:02}{m:02}{d:02}", 1920, 1953) + digits(3), rc, [lambda n: grouped(n, (6, 3), "/"), str], ["rodné číslo", "r.č."], False),
     ("ro.cnp", lambda: pick("12") + ymd("{y:02}{m:02}{d:02}", 1930, 1999) + pick(["12", "40", "35", "22"]) + digits(4), cnp, [str], ["CNP", "cod numeric personal"], False),
     ("bg.egn", lambda: ymd("{y:02}{m:02}{d:02}", 1930, 1999) + digits(4), egn, [str], ["ЕГН", "EGN"], False),
     ("hr.oib", lambda: digits(11), oib, [str], ["OIB"], False),

@@ -1,4 +1,4 @@
-"""One rival reads texts: a JSON list on standard input, for each text a list of [begin, end, label, score] on standard output,
+"""One rival reads texts: {"texts": [...], "labels": [...]} on standard input, for each text a list of [begin, end, label, score] on standard output,
 places in characters. Runs in that rival's own environment.
 
 usage: rival_worker.py presidio|litellm|detect-secrets
@@ -13,8 +13,8 @@ import tempfile
 logging.disable(logging.CRITICAL)
 
 
-def presidio():
-    """Every recogniser that works by patterns and checks, of all countries, whatever its default; spaCy's blank English tokenizer,
+def presidio(labels):
+    """Every recogniser for the labels that works by patterns and checks, of all countries, whatever its default; spaCy's blank English tokenizer,
     since its models are not on PyPI: no names, places or organisations."""
     import presidio_analyzer.predefined_recognizers as predefined
     from presidio_analyzer import AnalyzerEngine, PatternRecognizer, RecognizerRegistry
@@ -25,7 +25,9 @@ def presidio():
     for name in sorted(dir(predefined)):
         one = getattr(predefined, name)
         if inspect.isclass(one) and (issubclass(one, PatternRecognizer) or name == "PhoneRecognizer"):
-            registry.add_recognizer(one(supported_language="en"))
+            recogniser = one(supported_language="en")
+            if set(recogniser.supported_entities) & set(labels):
+                registry.add_recognizer(recogniser)
     analyzer = AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=["en"])
     return lambda text: [[r.start, r.end, r.entity_type, round(r.score, 3)] for r in analyzer.analyze(text, language="en")]
 
@@ -43,7 +45,7 @@ def blank_engine(base):
     return engine
 
 
-def litellm():
+def litellm(_):
     """All prebuilt patterns of the content filter, with its own rules for words that must stand near."""
     from litellm.proxy.guardrails.guardrail_hooks.litellm_content_filter.content_filter import ContentFilterGuardrail
     from litellm.proxy.guardrails.guardrail_hooks.litellm_content_filter.patterns import get_all_pattern_names
@@ -53,7 +55,7 @@ def litellm():
     return lambda text: [[begin, end, entry["pattern_name"], 1.0] for entry in guard.compiled_patterns for begin, end in guard._find_pattern_spans(text, entry)]
 
 
-def detect_secrets():
+def detect_secrets(_):
     """Its default plugins and filters, without the one that asks the services whether a key works."""
     from detect_secrets.core import scan
     from detect_secrets.settings import transient_settings
@@ -88,8 +90,9 @@ def detect_secrets():
 
 
 def main():
-    read = {"presidio": presidio, "litellm": litellm, "detect-secrets": detect_secrets}[sys.argv[1]]()
-    json.dump([read(text) for text in json.load(sys.stdin)], sys.stdout)
+    asked = json.load(sys.stdin)
+    read = {"presidio": presidio, "litellm": litellm, "detect-secrets": detect_secrets}[sys.argv[1]](asked["labels"])
+    json.dump([read(text) for text in asked["texts"]], sys.stdout)
 
 
 main()
