@@ -37,6 +37,7 @@ def address(value):
 
 
 def url(value):
+    value = value.replace("\\/", "/")  # as JSON writes it; the finding lies in the escaped text
     try:
         parts = urllib.parse.urlsplit(value if "://" in value else "http://" + value)
         return bool(parts.hostname) and (parts.port or 0) >= 0 and ("." in parts.hostname or ":" in parts.hostname or parts.hostname == "localhost")

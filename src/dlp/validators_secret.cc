@@ -123,7 +123,8 @@ std::size_t assigned_secret(std::string_view value) {
 std::size_t password(std::string_view value) {
   if (value.size() < 4 || std::ranges::count(value, value[0]) == std::ssize(value)) return 0;
   if (std::string_view("$<{[%(*").contains(value[0])) return 0;
-  const std::string small = small_letters(value);
+  std::string small = small_letters(value);
+  while (small.ends_with(',') || small.ends_with(')')) small.pop_back();  // of code around it
   for (const std::string_view word :
        {"password", "passwd", "pass",  "pwd",         "example",  "changeme", "secret", "user",
         "xxx",      "token",  "your",  "placeholder", "redacted", "***",      "...",    "none",
