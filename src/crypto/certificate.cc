@@ -154,8 +154,7 @@ std::vector<std::string> Certificate::alternative_names() const {
 
 std::optional<Bytes> Certificate::extension(const std::string& number) const {
   const Object wanted(OBJ_txt2obj(number.c_str(), 1));
-  const int at =
-      wanted ? X509_get_ext_by_OBJ(handle_->value.get(), wanted.get(), -1) : -1;
+  const int at = wanted ? X509_get_ext_by_OBJ(handle_->value.get(), wanted.get(), -1) : -1;
   if (at < 0) return std::nullopt;
   const ASN1_OCTET_STRING* content =
       X509_EXTENSION_get_data(X509_get_ext(handle_->value.get(), at));

@@ -94,8 +94,8 @@ Result<VerifyingKey> VerifyingKey::from_spki(ByteView der) {
   VerifyingKey out;
   out.kind_ = TRY(kind_of(*key->value));
   const KeyContext check(EVP_PKEY_CTX_new_from_pkey(nullptr, key->value.get(), nullptr));
-  const bool sound = check && (out.kind_ == KeyKind::kEd25519 ||
-                               EVP_PKEY_public_check(check.get()) == 1);
+  const bool sound =
+      check && (out.kind_ == KeyKind::kEd25519 || EVP_PKEY_public_check(check.get()) == 1);
   ERR_clear_error();
   if (!sound) return fail(Code::kInvalidArgument, "the public key is not a sound one of its kind");
   out.spki_ = spki_of(*key->value);
@@ -104,7 +104,8 @@ Result<VerifyingKey> VerifyingKey::from_spki(ByteView der) {
 }
 
 Result<VerifyingKey> VerifyingKey::from_pem(std::string_view pem) {
-  if (pem.size() > kMaxKeyText) return fail(Code::kInvalidArgument, "a key file this large is none");
+  if (pem.size() > kMaxKeyText)
+    return fail(Code::kInvalidArgument, "a key file this large is none");
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   const PublicOwner key(bio ? PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr) : nullptr);
   ERR_clear_error();
@@ -127,12 +128,11 @@ std::string VerifyingKey::pem() const { return to_pem("PUBLIC KEY", spki_); }
 
 bool VerifyingKey::verify(ByteView message, ByteView signature) const {
   const DigestContext context(EVP_MD_CTX_new());
-  const bool good =
-      context &&
-      EVP_DigestVerifyInit(context.get(), nullptr, hash_of(kind_), nullptr, key_->value.get()) ==
-          1 &&
-      EVP_DigestVerify(context.get(), raw(signature), signature.size(), raw(message),
-                       message.size()) == 1;
+  const bool good = context &&
+                    EVP_DigestVerifyInit(context.get(), nullptr, hash_of(kind_), nullptr,
+                                         key_->value.get()) == 1 &&
+                    EVP_DigestVerify(context.get(), raw(signature), signature.size(), raw(message),
+                                     message.size()) == 1;
   ERR_clear_error();
   return good;
 }
@@ -158,7 +158,8 @@ Result<PemSigningKey> PemSigningKey::from_pem(const Sensitive<std::string>& pem)
   PemSigningKey out;
   out.public_ = TRY(VerifyingKey::from_spki(spki_of(*key->value)));
   if (out.public_.kind() == KeyKind::kRsa) {
-    return fail(Code::kFailedPrecondition, "RSA keys sign nothing here; take one on P-256 or P-384");
+    return fail(Code::kFailedPrecondition,
+                "RSA keys sign nothing here; take one on P-256 or P-384");
   }
   out.key_ = std::move(key);
   return out;

@@ -4,8 +4,8 @@
 //
 // Each kind of key signs in one way: ECDSA (DER, SEC 1) with SHA-256 on P-256, SHA-384 on P-384 and
 // SHA-512 on P-521; RSASSA-PKCS1-v1_5 with SHA-256; Ed25519 (RFC 8032). Pure; thread-safe; hostile
-// input is expected. Errors: kInvalidArgument (not such a key), kFailedPrecondition (a key of a kind
-// that is not taken; an encrypted private key).
+// input is expected. Errors: kInvalidArgument (not such a key), kFailedPrecondition (a key of a
+// kind that is not taken; an encrypted private key).
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,9 @@ class VerifyingKey {
   [[nodiscard]] const Bytes& spki() const noexcept { return spki_; }  // DER, as OpenSSL writes it
   [[nodiscard]] std::string pem() const;
   [[nodiscard]] bool verify(ByteView message, ByteView signature) const;
-  friend bool operator==(const VerifyingKey& a, const VerifyingKey& b) { return a.spki_ == b.spki_; }
+  friend bool operator==(const VerifyingKey& a, const VerifyingKey& b) {
+    return a.spki_ == b.spki_;
+  }
 
  private:
   struct Key;

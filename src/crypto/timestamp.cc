@@ -22,8 +22,7 @@ constexpr std::size_t kMaxResponse = 64U << 10U;
 Result<void> check_imprint(TS_TST_INFO* info, ByteView message) {
   TS_MSG_IMPRINT* imprint = TS_TST_INFO_get_msg_imprint(info);
   X509_ALGOR* algorithm = imprint == nullptr ? nullptr : TS_MSG_IMPRINT_get_algo(imprint);
-  const ASN1_OCTET_STRING* hashed =
-      imprint == nullptr ? nullptr : TS_MSG_IMPRINT_get_msg(imprint);
+  const ASN1_OCTET_STRING* hashed = imprint == nullptr ? nullptr : TS_MSG_IMPRINT_get_msg(imprint);
   if (algorithm == nullptr || hashed == nullptr) {
     return fail(Code::kInvalidArgument, "the timestamp names no hash");
   }
@@ -76,13 +75,14 @@ Result<std::int64_t> verify_timestamp(ByteView response, ByteView message,
   Stack others = make_stack(chain.first(chain.size() - 1));
   if (!context || !store || !others) return fail(Code::kInternal, "OpenSSL checks no timestamp");
   TS_VERIFY_CTX_set_flags(context.get(), TS_VFY_VERSION | TS_VFY_SIGNATURE);
-  TS_VERIFY_CTX_set_store(context.get(), store.release());   // the context's now
+  TS_VERIFY_CTX_set_store(context.get(), store.release());  // the context's now
   TS_VERIFY_CTX_set_certs(context.get(), others.release());
   const int good = TS_RESP_verify_response(context.get(), parsed.get());
   ERR_clear_error();
   if (good != 1) {
-    return fail(Code::kPermissionDenied, "the timestamp is not this authority's, or its "
-                                         "certificates do not hold at that time");
+    return fail(Code::kPermissionDenied,
+                "the timestamp is not this authority's, or its "
+                "certificates do not hold at that time");
   }
   return when;
 }

@@ -12,7 +12,8 @@ struct Certificate::Handle {
   Owned<X509, X509_free> value;
 };
 
-using Stack = Owned<STACK_OF(X509), +[](STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }>;
+inline void free_stack(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
+using Stack = Owned<STACK_OF(X509), free_stack>;
 using Store = Owned<X509_STORE, X509_STORE_free>;
 
 [[nodiscard]] Stack make_stack(std::span<const Certificate> certificates);
