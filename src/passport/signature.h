@@ -25,7 +25,7 @@ struct Signer {
   Bundle::Method method = Bundle::Method::kKey;
   crypto::KeyKind key = crypto::KeyKind::kP256;
   Digest key_digest{};                  // SHA-256 of its SubjectPublicKeyInfo
-  std::string subject{}, root{};  // of a certificate and of its root; foreign text
+  std::string subject{}, root{};        // of a certificate and of its root; foreign text
   std::string identity{}, issuer{};     // sigstore
   std::vector<std::int64_t> times_s{};  // trusted times of signing; none without sigstore
 };
