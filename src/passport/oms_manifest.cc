@@ -21,6 +21,12 @@ std::string resource_name(const Resource& resource, bool shards) {
   return fmt::format("{}:{}:{}", resource.path, resource.start, resource.end);
 }
 
+// How the reference implementation names the hash of a shard, where the specification has the plain
+// name; it takes no other.
+std::string sharded_hash(const OmsManifest& manifest) {
+  return fmt::format("sha256-sharded-{}", manifest.shard_bytes);
+}
+
 Result<void> check_hash(std::string_view name) {
   if (name == "sha256") return {};
   if (name == "blake2b" || name == "blake3") {
@@ -83,7 +89,7 @@ Result<Resource> parse_resource(const json::Value& value, const OmsManifest& man
   Resource out;
   const std::string name = TRY(text_member(object, "name"));
   const std::string hash = TRY(text_member(object, "algorithm"));
-  TRY(check_hash(hash));
+  if (!manifest.shards || hash != sharded_hash(manifest)) TRY(check_hash(hash));
   out.digest = TRY(hex_member(object, "digest"));
   if (manifest.shards) {
     TRY(parse_shard_name(name, manifest, out));
@@ -165,9 +171,10 @@ Result<std::string> format_oms_statement(const OmsManifest& manifest) {
     for (const std::string& one : manifest.ignore) list.emplace_back(one);
     serialization["ignore_paths"] = std::move(list);
   }
+  const std::string hash = manifest.shards ? sharded_hash(manifest) : "sha256";
   json::Array resources;
   for (const Resource& one : manifest.resources) {
-    resources.push_back(json::Object{{"algorithm", "sha256"},
+    resources.push_back(json::Object{{"algorithm", hash},
                                      {"digest", to_hex(one.digest)},
                                      {"name", resource_name(one, manifest.shards)}});
   }
