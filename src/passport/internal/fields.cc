@@ -1,6 +1,7 @@
 #include "passport/internal/fields.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -8,6 +9,8 @@
 
 namespace candor::passport {
 namespace {
+
+constexpr double kMaxExact = 9'007'199'254'740'991.0;  // 2^53 - 1
 
 std::unexpected<Error> wrong(std::string_view key, std::string_view what) {
   return fail(Code::kInvalidArgument, fmt::format("member '{}' {}", key, what));
@@ -64,6 +67,13 @@ Result<std::uint64_t> number_member(const json::Object& object, std::string_view
     return static_cast<std::uint64_t>(value->get_int64());
   }
   if (value->is_uint64()) return value->get_uint64();
+  // A protobuf Struct knows doubles alone: 300000.0 is how some writers spell 300000.
+  if (value->is_double()) {
+    const double number = value->get_double();
+    if (number >= 0 && number <= kMaxExact && number == std::floor(number)) {
+      return static_cast<std::uint64_t>(number);
+    }
+  }
   if (!value->is_string()) return wrong(key, "must be a whole number");
   const auto number = parse_decimal(value->get_string());
   if (!number) return wrong(key, "must be a whole number");
