@@ -24,6 +24,7 @@ struct Commands {
   ModelOptions model;
   LineageOptions lineage;
   SignatureOptions signature;
+  PassportOptions passport;
   LedgerOptions ledger;
   ReceiptOptions receipt;
   EraseOptions erase;
@@ -44,6 +45,7 @@ struct Commands {
 // The verbs that need no server and no configuration: signatures and passports of model files
 // (passport_commands.cc). model is the verb `model`.
 void add_signatures(CLI::App& model, Commands& commands);
+void add_passport(CLI::App& app, Commands& commands);
 
 // The completion script of a shell: bash, zsh or fish; empty for another name.
 [[nodiscard]] std::string completion_script(const CLI::App& app, const std::string& shell);

@@ -93,4 +93,82 @@ void add_signatures(CLI::App& model, Commands& c) {
   acts(check, c, options, run_model_verify_signature);
 }
 
+void add_passport(CLI::App& app, Commands& c) {
+  CLI::App* passport = verb(app, "passport", "What a model is, where it comes from and who says so",
+                            "  candor passport make acme-7b.gguf --claim acme.toml\n"
+                            "  candor passport sign acme-7b.gguf --key key.pem\n"
+                            "  candor passport verify acme-7b.gguf --key acme.pub\n"
+                            "  candor passport export acme-7b.gguf --format cyclonedx");
+  passport->require_subcommand(1);
+  PassportOptions& options = c.passport;
+  const auto common = [&options](CLI::App& one, bool needs_model) {
+    one.add_option("path", options.model,
+                   needs_model ? "A model: one file, or a folder"
+                               : "A model with its passport beside it, or a passport")
+        ->required();
+    one.add_option("--passport", options.passport,
+                   "The passport; default: passport.json in the folder, or FILE.passport.json")
+        ->type_name("FILE");
+  };
+  CLI::App* make = verb(*passport, "make", "Measure a model and write its passport",
+                        "  candor passport make acme-7b.gguf\n"
+                        "  candor passport make models/acme-7b --claim acme.toml --name acme-7b");
+  common(*make, true);
+  make->add_option("--claim", options.claims,
+                   "What people say of it, TOML (docs/formats/passport.md); may repeat")
+      ->type_name("FILE");
+  make->add_option("--name", options.name, "The model's name; default: its file's")
+      ->type_name("NAME");
+  make->add_option("--ignore", options.ignore,
+                   "A path inside the model that is no part of it; may repeat")
+      ->type_name("PATH");
+  acts(make, c, options, run_passport_make);
+
+  CLI::App* show = verb(*passport, "show", "What a passport says; checks nothing but its form",
+                        "  candor passport show acme-7b.gguf\n"
+                        "  candor passport show acme-7b.gguf.passport.json --json");
+  common(*show, false);
+  acts(show, c, options, run_passport_show);
+
+  CLI::App* check = verb(*passport, "verify", "Whether a model is what its signed passport says",
+                         "  candor passport verify acme-7b.gguf --key acme.pub\n"
+                         "  candor passport verify acme-7b.gguf --files-only --quick");
+  common(*check, true);
+  check->add_flag("--quick", options.quick,
+                  "Every byte by its shards alone, not by whole files: all processors share it");
+  check->add_flag("--files-only", options.files_only, "Leave a signature unchecked");
+  check
+      ->add_option("--ignore", options.ignore,
+                   "A path inside the model that is no part of it; may repeat")
+      ->type_name("PATH");
+  add_trust(*check, options.trust);
+  acts(check, c, options, run_passport_verify);
+
+  CLI::App* sign = verb(*passport, "sign", "Sign a passport with a key of yours",
+                        "  candor passport sign acme-7b.gguf --key key.pem\n"
+                        "  candor passport sign acme-7b.gguf --key key.pem --certificate cert.pem");
+  common(*sign, false);
+  sign->add_option("--key", options.key,
+                   "Private key, PEM, unencrypted: P-256, P-384, P-521 or Ed25519")
+      ->required()
+      ->type_name("FILE");
+  sign->add_option("--certificate", options.certificates,
+                   "The key's certificate, then those up to the root, PEM; may repeat")
+      ->type_name("FILE");
+  sign->add_option("-o,--out", options.out, "Where to write; default: in the passport's place")
+      ->type_name("FILE");
+  acts(sign, c, options, run_passport_sign);
+
+  CLI::App* copy = verb(*passport, "export", "A passport as others read it",
+                        "  candor passport export acme-7b.gguf --format cyclonedx -o bom.json\n"
+                        "  candor passport export acme-7b.gguf --format html -o card.html");
+  common(*copy, false);
+  copy->add_option("--format", options.format, "cyclonedx (1.7 ML-BOM), markdown or html")
+      ->required()
+      ->check(CLI::IsMember({"cyclonedx", "markdown", "html"}));
+  copy->add_option("-o,--out", options.out, "Where to write; default: standard output")
+      ->type_name("FILE");
+  acts(copy, c, options, run_passport_export);
+}
+
 }  // namespace candor::cli

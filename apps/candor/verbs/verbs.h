@@ -55,6 +55,21 @@ struct SignatureOptions {
 [[nodiscard]] int run_model_sign(const SignatureOptions& options);
 [[nodiscard]] int run_model_verify_signature(const SignatureOptions& options);
 
+struct PassportOptions {
+  std::string model, passport;  // passport: default beside or inside the model
+  std::vector<std::string> claims, ignore;
+  std::string name, out, key, format;
+  std::vector<std::string> certificates;
+  bool quick = false, files_only = false;
+  TrustOptions trust;
+  bool json = false, raw = false;
+};
+[[nodiscard]] int run_passport_make(const PassportOptions& options);
+[[nodiscard]] int run_passport_show(const PassportOptions& options);
+[[nodiscard]] int run_passport_verify(const PassportOptions& options);
+[[nodiscard]] int run_passport_sign(const PassportOptions& options);
+[[nodiscard]] int run_passport_export(const PassportOptions& options);
+
 struct LedgerOptions {
   std::string subject;  // show: index or exchange; export: folder
   std::uint64_t count = 20;
