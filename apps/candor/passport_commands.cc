@@ -117,6 +117,13 @@ void add_passport(CLI::App& app, Commands& c) {
   make->add_option("--claim", options.claims,
                    "What people say of it, TOML (docs/formats/passport.md); may repeat")
       ->type_name("FILE");
+  make->add_option("--step", options.steps,
+                   "A signed statement of `candor passport step`; may repeat, oldest first; those "
+                   "of --claim come after")
+      ->type_name("FILE");
+  make->add_option("--adapter", options.adapters,
+                   "A LoRA file that belongs to the model; may repeat")
+      ->type_name("FILE");
   make->add_option("--name", options.name, "The model's name; default: its file's")
       ->type_name("NAME");
   make->add_option("--ignore", options.ignore,
@@ -141,8 +148,35 @@ void add_passport(CLI::App& app, Commands& c) {
       ->add_option("--ignore", options.ignore,
                    "A path inside the model that is no part of it; may repeat")
       ->type_name("PATH");
+  check
+      ->add_option("--adapter", options.adapters,
+                   "A LoRA file that must be one of the passport's; may repeat")
+      ->type_name("FILE");
+  check
+      ->add_option("--step-key", options.step_keys,
+                   "The public key of somebody who signed a step; may repeat")
+      ->type_name("FILE");
   add_trust(*check, options.trust);
   acts(check, c, options, run_passport_verify);
+
+  CLI::App* step =
+      verb(*passport, "step", "Sign one step of a model's descent, apart from any passport",
+           "  candor passport step acme-7b.gguf --claim quantised.toml --key key.pem \\\n"
+           "    -o quantised.json                 # for `candor passport make --step`");
+  step->add_option("path", options.model, "The model that the step came to")->required();
+  step->add_option("--claim", options.claims,
+                   "The step, TOML: one [[step]] (docs/formats/passport.md)")
+      ->required()
+      ->type_name("FILE");
+  step->add_option("--key", options.key,
+                   "Private key, PEM, unencrypted: P-256, P-384, P-521 or Ed25519")
+      ->required()
+      ->type_name("FILE");
+  step->add_option("--certificate", options.certificates,
+                   "The key's certificate, then those up to the root, PEM; may repeat")
+      ->type_name("FILE");
+  step->add_option("-o,--out", options.out, "Where to write")->required()->type_name("FILE");
+  acts(step, c, options, run_passport_step);
 
   CLI::App* sign = verb(*passport, "sign", "Sign a passport with a key of yours",
                         "  candor passport sign acme-7b.gguf --key key.pem\n"

@@ -210,6 +210,9 @@ Result<Passport> measure_model(const fs::path& model, const std::vector<std::str
     entry.sha256 = needs_whole(file)      ? digests[whole++]
                    : entry.shards.empty() ? crypto::sha256(ByteView())
                                           : entry.shards.front();
+    if (entry.role == FileRole::kAdapter) {
+      out.adapters.push_back({.name = entry.name, .sha256 = entry.sha256});
+    }
     out.files.push_back(std::move(entry));
   }
   std::ranges::sort(out.files, {}, &PassportFile::name);

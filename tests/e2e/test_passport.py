@@ -140,6 +140,36 @@ def test_D5_a_signed_passport_holds_and_whatever_is_changed_is_evidence(model, m
     assert done.returncode == 4 and "passport make" in done.stderr
 
 
+def test_D5_whoever_did_a_step_signs_it_alone_and_a_passport_carries_it(model, keys):
+    key, public = keys
+    folder = model.parent
+    claim = folder / "step.toml"
+    claim.write_text('[[step]]\nstep = "quantised"\nactor = { name = "Q", role = "distributor" }\ninputs = [{ name = "base", file = "base.bin" }]\n')
+    step = folder / "step.json"
+    assert passport("step", model, "--claim", claim, "--key", key, "-o", step).returncode == 0
+    done = passport("make", model, "--step", step, "--json")
+    assert done.returncode == 0, done.stderr
+    statement = json.loads(done.stdout)["passport"]["predicate"]["descent"][0]["statement"]
+    assert statement["subject"][0]["digest"]["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert json.loads(passport("verify", model, "--json").stdout)["steps"] == ["signed with a key that was not given here"]
+    steps = json.loads(passport("verify", model, "--step-key", public, "--json").stdout)["steps"]
+    assert steps[0].startswith("signed with the P-384 key ")
+    file = folder / "acme.gguf.passport.json"
+    file.write_text(file.read_text().replace('"distributor"', '"original-developer"'))
+    done = passport("verify", model, "--step-key", public)
+    assert done.returncode == 1 and "another statement" in done.stderr
+
+
+def test_D5_adapters_belong_to_the_model_by_digest(model):
+    lora = model.parent / "lora.gguf"
+    lora.write_bytes(b"an adapter")
+    done = passport("make", model, "--adapter", lora, "--json")
+    assert json.loads(done.stdout)["passport"]["predicate"]["adapters"] == [{"name": "lora.gguf", "sha256": hashlib.sha256(b"an adapter").hexdigest()}]
+    assert passport("verify", model, "--adapter", lora).returncode == 0
+    lora.write_bytes(b"another")
+    assert passport("verify", model, "--adapter", lora).returncode == 1
+
+
 def test_D5_gaps_in_the_chain_are_said(model):
     done = passport("make", model, "--json")
     assert json.loads(done.stdout)["gaps"] == ["no statement says where this model comes from"]
@@ -186,6 +216,6 @@ def test_D7_the_model_card_shows_foreign_text_and_lets_none_of_it_act(model, mad
 
 
 def test_every_verb_has_examples():
-    for words in (["make"], ["show"], ["verify"], ["sign"], ["export"]):
+    for words in (["make"], ["step"], ["show"], ["verify"], ["sign"], ["export"]):
         done = passport(*words, "--help")
         assert done.returncode == 0 and "Examples:" in done.stdout

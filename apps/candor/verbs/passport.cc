@@ -1,5 +1,8 @@
 // candor passport make|show|verify|sign|export. No configuration and no server: files only, read
 // with this user's rights; model files by our own bounded readers (docs/passport.md).
+#include <algorithm>
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "base/clock.h"
@@ -21,18 +24,54 @@ std::string now_text() {
   return text.substr(0, text.find('.')) + "Z";
 }
 
-Result<PassportFileContent> make(const PassportOptions& options) {
-  PassportFileContent out;
-  out.path = passport_path(options);
-  out.passport = TRY(passport::measure_model(options.model, not_of_model(options)));
-  for (const std::string& claim : options.claims) {
+// Names of files in a claim are relative to it.
+Result<void> add_claim_files(const std::vector<std::string>& claims, passport::Passport& out) {
+  for (const std::string& claim : claims) {
     const std::string toml = TRY(read_text_file(claim, 4U << 20U));
     const fs::path folder = fs::path(claim).parent_path();
     TRY(passport::add_claims(
         toml, claim,
-        [&folder](const std::string& path) { return passport::hash_file(folder / path); },
-        out.passport));
+        [&folder](const std::string& path) { return passport::hash_file(folder / path); }, out));
   }
+  return {};
+}
+
+Result<void> add_steps(const std::vector<std::string>& files, passport::Passport& out) {
+  for (const std::string& file : files) {
+    const std::string text = TRY(read_text_file(file, passport::kMaxPassportBytes));
+    auto step = read_step(text);
+    if (!step) return std::unexpected(std::move(step).error().with_context(file));
+    out.descent.push_back(*std::move(step));
+  }
+  return {};
+}
+
+Result<void> add_adapters(const std::vector<std::string>& files, passport::Passport& out) {
+  for (const std::string& file : files) {
+    const Digest digest = TRY(passport::hash_file(file));
+    out.adapters.push_back({.name = fs::path(file).filename().string(), .sha256 = digest});
+  }
+  return {};
+}
+
+Result<void> check_adapters(const std::vector<std::string>& files, const passport::Passport& one) {
+  for (const std::string& file : files) {
+    const Digest digest = TRY(passport::hash_file(file));
+    if (std::ranges::find(one.adapters, digest, &passport::Artefact::sha256) ==
+        one.adapters.end()) {
+      return fail(Code::kDataLoss, file + " is none of the passport's adapters");
+    }
+  }
+  return {};
+}
+
+Result<PassportFileContent> make(const PassportOptions& options) {
+  PassportFileContent out;
+  out.path = passport_path(options);
+  out.passport = TRY(passport::measure_model(options.model, not_of_model(options)));
+  TRY(add_adapters(options.adapters, out.passport));
+  TRY(add_steps(options.steps, out.passport));
+  TRY(add_claim_files(options.claims, out.passport));
   if (!options.name.empty()) out.passport.name = options.name;
   out.passport.made_at = now_text();
   out.passport.made_by = fmt::format("candor {}", kVersion);
@@ -47,22 +86,45 @@ void print_stated(const Output& out, std::string_view name, const passport::Stat
                        passport::to_string(stated->evidence)));
 }
 
-std::string step_signature(const passport::DescentStep& step) {
-  if (step.bundle.empty()) return "nobody signed it";
-  passport::Bundle bundle;
-  if (const auto checked = check_step_bundle(step, bundle); !checked) {
-    return checked.error().message();
+using Keys = std::vector<crypto::VerifyingKey>;
+
+// Foreign text. kDataLoss where a step's signature is of another statement, or no signature.
+Result<std::string> step_signature(const passport::DescentStep& step, const Keys& keys) {
+  if (step.bundle.empty()) return std::string("nobody signed it");
+  const passport::Bundle bundle = TRY(check_step_bundle(step));
+  for (const crypto::VerifyingKey& key : keys) {
+    const auto signer = passport::verify_with_key(bundle, key);
+    if (signer) return signer_text(*signer);
+    if (signer.error().code() == Code::kDataLoss && bundle.key_hint == passport::key_hint(key)) {
+      return std::unexpected(signer.error());
+    }
   }
-  return fmt::format("signed with a {}, unchecked", passport::to_string(bundle.method));
+  return fmt::format("signed with a {} that was not given here",
+                     passport::to_string(bundle.method));
 }
 
-void print_steps(const Output& out, const passport::Passport& one) {
+Result<Keys> read_step_keys(const PassportOptions& options) {
+  std::vector<std::string> files = options.step_keys;
+  if (!options.trust.key.empty()) files.push_back(options.trust.key);
+  Keys out;
+  for (const std::string& file : files) {
+    const std::string text = TRY(read_text_file(file, 1U << 20U));
+    auto key = crypto::VerifyingKey::from_pem(text);
+    if (!key) return std::unexpected(std::move(key).error().with_context(file));
+    out.push_back(*std::move(key));
+  }
+  return out;
+}
+
+void print_steps(const Output& out, const passport::Passport& one, const Keys& keys) {
   if (!one.descent.empty()) out.line("Descent:");
   for (std::size_t i = 0; i < one.descent.size(); ++i) {
     const passport::Derivation& step = one.descent[i].statement;
+    const auto signer = step_signature(one.descent[i], keys);
+    const std::string signature = signer ? *signer : signer.error().message();
     out.line(fmt::format("  {} {} by {} ({}): {}; {}", i + 1, passport::to_string(step.step),
                          out.shown(step.actor.name), passport::to_string(step.actor.role),
-                         passport::to_string(step.evidence), step_signature(one.descent[i])));
+                         passport::to_string(step.evidence), out.shown(signature)));
     for (const passport::Input& input : step.inputs) {
       out.line(fmt::format("      from {} {} {}", passport::to_string(input.role),
                            out.shown(input.artefact.name),
@@ -95,7 +157,7 @@ void print(const Output& out, const PassportFileContent& content) {
                     to_hex(file.sha256).substr(0, 16)});
   }
   out.table({"FILE", "ROLE", "BYTES", "SHARDS", "SHA-256"}, rows);
-  print_steps(out, one);
+  print_steps(out, one, {});
   out.line("Passport " + content.digest().substr(0, 16) + ". " + content.signature_text());
 }
 
@@ -146,6 +208,8 @@ int run_passport_verify(const PassportOptions& options) {
   const auto content = read_passport(options);
   if (!content) return report(out, content.error());
   std::optional<passport::Signer> signer;
+  Keys keys;
+  json::Array steps;
   const auto checked = [&]() -> Result<void> {
     const bool trust = !options.trust.key.empty() || !options.trust.roots.empty() ||
                        !options.trust.trusted_root.empty();
@@ -155,10 +219,11 @@ int run_passport_verify(const PassportOptions& options) {
       return fail(Code::kFailedPrecondition,
                   "nobody signed this passport: candor passport sign does, or leave the key away");
     }
+    keys = TRY(read_step_keys(options));
     for (const passport::DescentStep& step : content->passport.descent) {
-      passport::Bundle bundle;
-      if (!step.bundle.empty()) TRY(check_step_bundle(step, bundle));
+      steps.emplace_back(TRY(step_signature(step, keys)));
     }
+    TRY(check_adapters(options.adapters, content->passport));
     return passport::check_files(options.model, content->passport,
                                  options.quick ? passport::Depth::kQuick : passport::Depth::kWhole,
                                  not_of_model(options));
@@ -174,6 +239,7 @@ int run_passport_verify(const PassportOptions& options) {
     object["depth"] = options.quick ? "quick" : "whole";
     object["sha256"] = content->digest();
     if (signer) object["signer"] = signer_json(*signer);
+    object["steps"] = std::move(steps);
     json::Array gaps;
     for (const std::string& gap : passport::chain_gaps(content->passport)) gaps.emplace_back(gap);
     object["gaps"] = std::move(gaps);
@@ -187,7 +253,31 @@ int run_passport_verify(const PassportOptions& options) {
                                    : content->bundle
                                        ? std::string("signed, and its signature was not checked")
                                        : std::string("signed by nobody")));
-  print_steps(out, content->passport);
+  print_steps(out, content->passport, keys);
+  return kExitDone;
+}
+
+int run_passport_step(const PassportOptions& options) {
+  const Output out({.json = options.json, .raw = options.raw});
+  const auto done = [&]() -> Result<void> {
+    passport::Passport model = TRY(passport::measure_model(options.model, not_of_model(options)));
+    TRY(add_claim_files(options.claims, model));
+    if (model.descent.size() != 1) {
+      return fail(Code::kInvalidArgument, "one [[step]] is signed at a time");
+    }
+    const std::string statement =
+        TRY(json::canonical(passport::to_json(model.descent.front().statement)));
+    const crypto::PemSigningKey key = TRY(read_signing_key(options.key));
+    const auto chain = TRY(read_certificates(options.certificates));
+    const passport::Bundle bundle = TRY(passport::sign_payload(statement, key, chain));
+    return write_text_file(options.out, passport::format_bundle(bundle), 0644);
+  }();
+  if (!done) return report(out, done.error());
+  if (out.json()) {
+    out.document(json::Object{{"path", options.out}});
+  } else {
+    out.line(out.shown(options.out) + " is signed");
+  }
   return kExitDone;
 }
 

@@ -1,5 +1,7 @@
 #include "verbs/passport_file.h"
 
+#include <array>
+
 #include <fmt/format.h>
 
 #include "crypto/hash.h"
@@ -83,11 +85,22 @@ std::vector<std::string> not_of_model(const PassportOptions& options) {
   return out;
 }
 
-Result<void> check_step_bundle(const passport::DescentStep& step, passport::Bundle& bundle) {
-  bundle = TRY(passport::parse_bundle(as_text(step.bundle)));
+Result<passport::Bundle> check_step_bundle(const passport::DescentStep& step) {
+  passport::Bundle bundle = TRY(passport::parse_bundle(as_text(step.bundle)));
   const std::string statement = TRY(json::canonical(passport::to_json(step.statement)));
-  if (as_text(bundle.envelope.payload) == statement) return {};
+  if (as_text(bundle.envelope.payload) == statement) return bundle;
   return fail(Code::kDataLoss, "a step's signature is of another statement");
+}
+
+Result<passport::DescentStep> read_step(std::string_view text) {
+  const passport::Bundle bundle = TRY(passport::parse_bundle(text));
+  const json::Value value = TRY(json::parse_canonical(as_text(bundle.envelope.payload),
+                                                      {.max_bytes = passport::kMaxPassportBytes}));
+  const json::Object& statement = *TRY(json::as_object(value, "a statement"));
+  passport::DescentStep out;
+  out.statement = TRY(passport::parse_derivation(statement));
+  out.bundle = to_bytes(as_bytes(text));
+  return out;
 }
 
 }  // namespace candor::cli

@@ -31,8 +31,9 @@ struct PassportFileContent {
 // what the options say.
 [[nodiscard]] std::vector<std::string> not_of_model(const PassportOptions& options);
 
-// A step of the chain whose bundle signs its statement: kDataLoss where it signs another.
-[[nodiscard]] Result<void> check_step_bundle(const passport::DescentStep& step,
-                                             passport::Bundle& bundle);
+// The bundle that signs a step. kDataLoss: it signs another statement.
+[[nodiscard]] Result<passport::Bundle> check_step_bundle(const passport::DescentStep& step);
+// A statement out of the bundle that signs it.
+[[nodiscard]] Result<passport::DescentStep> read_step(std::string_view bundle);
 
 }  // namespace candor::cli

@@ -57,7 +57,9 @@ struct SignatureOptions {
 
 struct PassportOptions {
   std::string model, passport;  // passport: default beside or inside the model
-  std::vector<std::string> claims, ignore;
+  std::vector<std::string> claims, ignore, adapters;
+  std::vector<std::string> steps;      // make: signed statements, oldest first
+  std::vector<std::string> step_keys;  // verify: public keys of those who signed steps
   std::string name, out, key, format;
   std::vector<std::string> certificates;
   bool quick = false, files_only = false;
@@ -68,6 +70,7 @@ struct PassportOptions {
 [[nodiscard]] int run_passport_show(const PassportOptions& options);
 [[nodiscard]] int run_passport_verify(const PassportOptions& options);
 [[nodiscard]] int run_passport_sign(const PassportOptions& options);
+[[nodiscard]] int run_passport_step(const PassportOptions& options);
 [[nodiscard]] int run_passport_export(const PassportOptions& options);
 
 struct LedgerOptions {
