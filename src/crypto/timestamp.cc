@@ -49,6 +49,19 @@ Result<void> check_imprint(TS_TST_INFO* info, ByteView message) {
   return {};
 }
 
+// Whether the one signer of the token is this certificate, not merely one under the same root.
+bool is_signer(TS_RESP* response, const Certificate& authority) {
+  PKCS7* token = TS_RESP_get_token(response);
+  const Stack own = make_stack(std::span(&authority, 1));
+  STACK_OF(X509)* const signers =
+      token == nullptr || !own ? nullptr : PKCS7_get0_signers(token, own.get(), 0);
+  const bool out = signers != nullptr && sk_X509_num(signers) == 1 &&
+                   X509_cmp(sk_X509_value(signers, 0), authority.handle().value.get()) == 0;
+  sk_X509_free(signers);
+  ERR_clear_error();
+  return out;
+}
+
 }  // namespace
 
 Result<std::int64_t> verify_timestamp(ByteView response, ByteView message,
@@ -70,6 +83,9 @@ Result<std::int64_t> verify_timestamp(ByteView response, ByteView message,
   const std::int64_t when = timegm(&parts);
   TRY(check_imprint(info, message));
 
+  if (!is_signer(parsed.get(), chain.front())) {
+    return fail(Code::kPermissionDenied, "the timestamp is signed by another authority");
+  }
   const VerifyContext context(TS_VERIFY_CTX_new());
   Store store = make_store(chain.last(1), when);
   Stack others = make_stack(chain.first(chain.size() - 1));
