@@ -23,7 +23,12 @@ struct Commands {
   ChatOptions chat;
   ModelOptions model;
   LineageOptions lineage;
+<<<<<<< HEAD
   InspectOptions inspect;
+=======
+  SignatureOptions signature;
+  PassportOptions passport;
+>>>>>>> main
   LedgerOptions ledger;
   ReceiptOptions receipt;
   EraseOptions erase;
@@ -41,6 +46,11 @@ struct Commands {
 
 // commands must outlive the app's parsing and running.
 [[nodiscard]] std::unique_ptr<CLI::App> make_app(Commands& commands);
+
+// The verbs that need no server and no configuration: signatures and passports of model files
+// (passport_commands.cc). model is the verb `model`.
+void add_signatures(CLI::App& model, Commands& commands);
+void add_passport(CLI::App& app, Commands& commands);
 
 // The completion script of a shell: bash, zsh or fish; empty for another name.
 [[nodiscard]] std::string completion_script(const CLI::App& app, const std::string& shell);
