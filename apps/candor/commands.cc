@@ -161,22 +161,15 @@ void add_inspect(CLI::App& model, Commands& c) {
 
 void add_model(CLI::App& app, Commands& c) {
   CLI::App* model =
-<<<<<<< HEAD
-      verb(app, "model", "Models: list, load, unload, inspect, fingerprint, lineage, compare",
-=======
-      verb(app, "model", "Models: list, load, unload, fingerprint, lineage, compare, sign",
->>>>>>> main
+      verb(app, "model", "Models: list, load, unload, inspect, fingerprint, lineage, compare, sign",
            "  candor model list --json\n  candor model load smollm2");
   model->require_subcommand(1);
   CLI::App* list = verb(*model, "list", "Models, their state and the digest of their weights",
                         "  candor model list");
   runs(list, c, run_model_list);
   add_lineage(*model, c);
-<<<<<<< HEAD
   add_inspect(*model, c);
-=======
   add_signatures(*model, c);
->>>>>>> main
   for (const bool load : {true, false}) {
     CLI::App* act =
         load ? verb(*model, "load", "Verify and load a model now", "  candor model load smollm2")

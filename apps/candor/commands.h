@@ -23,12 +23,9 @@ struct Commands {
   ChatOptions chat;
   ModelOptions model;
   LineageOptions lineage;
-<<<<<<< HEAD
   InspectOptions inspect;
-=======
   SignatureOptions signature;
   PassportOptions passport;
->>>>>>> main
   LedgerOptions ledger;
   ReceiptOptions receipt;
   EraseOptions erase;

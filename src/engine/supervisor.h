@@ -50,7 +50,7 @@ struct ModelConfig {
   std::optional<Digest> weights{};  // refuse the file unless it has this SHA-256
   std::vector<Path> adapters{};     // LoRA adapters, GGUF files, at scale 1
   Path chat_template{};             // a file that replaces the model's own; empty: none
-  // Ids of the gate's findings that do not keep this model from being served (docs/gate.md).
+  // Ids of the gate's findings that do not keep this model from being served (docs/model-gate.md).
   std::vector<std::string> accepted_findings{};
   std::vector<std::string> extra_flags{};  // llama-server flags of a short list; recorded
   bool operator==(const ModelConfig&) const = default;

@@ -37,7 +37,6 @@ struct LineageOptions {
 [[nodiscard]] int run_model_lineage(const LineageOptions& options);
 [[nodiscard]] int run_model_compare(const LineageOptions& options);
 
-<<<<<<< HEAD
 struct InspectOptions {
   std::string file;
   bool sarif = false;
@@ -45,7 +44,6 @@ struct InspectOptions {
 };
 // Needs no configuration and no server.
 [[nodiscard]] int run_model_inspect(const InspectOptions& options);
-=======
 // Whom a signature must be by: one of key, roots, and trusted_root with identity and issuer.
 struct TrustOptions {
   std::string key, roots, at;  // PEM; at: when a certificate must hold, default now
@@ -81,7 +79,6 @@ struct PassportOptions {
 [[nodiscard]] int run_passport_sign(const PassportOptions& options);
 [[nodiscard]] int run_passport_step(const PassportOptions& options);
 [[nodiscard]] int run_passport_export(const PassportOptions& options);
->>>>>>> main
 
 struct LedgerOptions {
   std::string subject;  // show: index or exchange; export: folder

@@ -1,4 +1,5 @@
-// The closed table of what the gate can find. docs/gate.md shows it; a test holds the two together.
+// The closed table of what the gate can find. docs/model-gate.md shows it; a test holds the two
+// together.
 #include <algorithm>
 
 #include "model/gate_report.h"
