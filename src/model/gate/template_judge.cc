@@ -365,13 +365,13 @@ class Judge {
     }
   }
 
-  void judge_size(const Node& node) {
+  void judge_size(const Node& node, std::uint64_t most = 10'000) {
     std::uint64_t number = 0;
     std::string digits;
     std::ranges::copy_if(node.text, std::back_inserter(digits), [](char c) { return c != '_'; });
     if (node.kind != NodeKind::kNumber) return;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (error != std::errc() || number > 10'000) tell("template.loop", node, node.text);
+    if (error != std::errc() || number > most) tell("template.loop", node, node.text);
   }
 
   void judge(const Node& node) {
@@ -413,8 +413,8 @@ class Judge {
           for (const auto& kid : node.kids) judge_size(*kid);
         }
         break;
+      case NodeKind::kNumber: judge_size(node, 10'000'000); break;
       case NodeKind::kArgument:
-      case NodeKind::kNumber:
       case NodeKind::kConstant:
       case NodeKind::kList:
       case NodeKind::kSlice:
