@@ -9,7 +9,7 @@ import pytest
 from conftest import need
 from server import ROOT
 from test_client_table import SCRIPTS
-from test_governance import CARD, MAIL, Scripted, cuts, governed
+from test_governance import CARD, MAIL, SECRET, STREAMS, Scripted, cuts, governed
 
 CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "mail", "arguments": ""}}
 PARAMETERS = {"type": "object", "properties": {"to": {"type": "string"}}}
@@ -37,6 +37,9 @@ class Both(Scripted):
                     calls[call["index"]]["function"]["arguments"] += call["function"]["arguments"]
             if "logprobs" in beside:
                 choice.setdefault("logprobs", {"content": []})["content"] += beside["logprobs"]["content"]
+        if "prompt" in asked:
+            for choice in made.values():
+                choice["text"] = choice.pop("message")["content"]
         return {"object": "chat.completion", "usage": self.usage(asked), "choices": [made[index] for index in sorted(made)]}
 
     def usage(self, asked):
@@ -48,9 +51,10 @@ class Both(Scripted):
         handler.send_header("Transfer-Encoding", "chunked")
         handler.end_headers()
         for delta, beside in self.deltas:
-            handler.event(json.dumps({"choices": [{"index": 0, "finish_reason": None, "delta": delta} | beside]}))
+            said = {"text": delta["content"]} if "prompt" in asked else {"delta": delta}
+            handler.event(json.dumps({"choices": [{"index": 0, "finish_reason": None} | said | beside]}))
         for index in range(asked.get("n", 1)):
-            handler.event(json.dumps({"choices": [{"index": index, "finish_reason": "stop", "delta": {}}]}))
+            handler.event(json.dumps({"choices": [{"index": index, "finish_reason": "stop"} | ({"text": ""} if "prompt" in asked else {"delta": {}})]}))
         handler.event(json.dumps({"choices": [], "usage": self.usage(asked)}))
         handler.event("[DONE]")
         handler.wfile.write(b"0\r\n\r\n")
@@ -152,20 +156,32 @@ def test_C16_ollamas_chat_masks_thinking_text_and_arguments_of_calls(own, both):
                 assert call["function"]["arguments"] == {"to": "[EMAIL]"} and lines[-1]["eval_count"] == 7
 
 
+LOGPROBS = {
+    "chat": ("/v1/chat/completions", {"messages": ASK, "logprobs": True, "top_logprobs": 1}),
+    "completions": ("/v1/completions", {"prompt": "x", "logprobs": 1}),
+    "responses": ("/v1/responses", {"input": "x", "include": ["message.output_text.logprobs"], "top_logprobs": 1}),
+    "ollama chat": ("/api/chat", {"messages": ASK, "logprobs": True, "top_logprobs": 1}),
+    "ollama generate": ("/api/generate", {"prompt": "x", "logprobs": True, "top_logprobs": 1}),
+}
+
+
 @pytest.mark.parametrize("stream", [True, False])
-def test_C16_log_probabilities_are_withheld_where_text_was_replaced(own, both, stream):
+@pytest.mark.parametrize("api", LOGPROBS)
+def test_C16_log_probabilities_are_withheld_where_text_was_replaced(own, both, api, stream):
     def token(text):
         one = {"token": text, "bytes": list(text.encode()), "logprob": -0.5}
         return one | {"top_logprobs": [one]}
+    path, body = LOGPROBS[api]
     with governed(own, both) as server:
-        client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
         for pieces in cuts(MAIL):
             both.deltas = [({"content": p}, {"logprobs": {"content": [token(p)]}}) for p in ["Ask ", *pieces, " now."]]
-            made = client.chat.completions.create(model="canned", messages=ASK, logprobs=True, top_logprobs=1, stream=stream)
-            chunks = list(made) if stream else [made]
-            nothing_leaks("".join(chunk.to_json() for chunk in chunks))
-            tokens = [t.token for chunk in chunks for c in chunk.choices if c.logprobs for t in c.logprobs.content or []]
-            assert tokens == ["Ask ", " now."]
+            reply = server.post(path, {"model": "canned", "stream": stream} | body)
+            assert reply.status == 200, reply.body
+            text = reply.body.decode()
+            nothing_leaks(text)
+            assert "[EMAIL]" in text and text.count("-0.5") >= 2  # of what was not replaced
+            spelled = json.dumps(list(MAIL.encode())[:3])[1:-1]
+            assert spelled not in text and spelled.replace(" ", "") not in text
 
 
 @pytest.mark.parametrize("client", SCRIPTS)
@@ -179,4 +195,70 @@ def test_C16_every_client_reads_a_masked_answer(own, both, client, verb):
         assert got.get("usage", 7) == 7
         outcome = [e for e in server.entries() if e["type"] == "outcome"][-1]
         assert outcome["result"] == "complete"
+        server.verify_log()
+
+
+WHY = "Keys and passwords stay here."
+TEXT = ["Here it is: ", SECRET[:12], SECRET[12:], " and more", " that nobody sees."]
+
+
+@pytest.mark.parametrize("client", SCRIPTS)
+def test_C16_every_client_reads_an_answer_that_a_rule_ends(own, both, client):
+    need(ROOT / ".cache" / "clients" / SCRIPTS[client].folder / ".candor", "this client (tests/e2e/setup.sh)")
+    both.deltas = [({"content": p}, {}) for p in TEXT]
+    with governed(own, both) as server:
+        got = SCRIPTS[client].run(server, "stream", model="canned", tokens=100)
+        assert got.get("text", "").startswith("Here it is: ") and WHY in got["text"] and SECRET[:12] not in str(got), got
+        assert [e for e in server.entries() if e["type"] == "outcome"][-1]["finish"] == "content_filter"
+        server.verify_log()
+
+
+def ends(path, text, stream):
+    """The dialect's own last words."""
+    if not stream:
+        return json.loads(text)
+    if path.startswith("/api/"):
+        return json.loads(text.splitlines()[-1])["done"]
+    if path == "/v1/messages":
+        return "event: message_stop" in text
+    if path == "/v1/responses":
+        return "event: response.completed" in text or "event: response.incomplete" in text
+    return text.rstrip().endswith("data: [DONE]")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("api", STREAMS)
+def test_C16_a_rule_ends_an_answer_with_an_explanation_and_each_dialects_end(own, both, api, stream):
+    path, body = STREAMS[api]
+    with governed(own, both) as server:
+        both.deltas = [({"content": p}, {}) for p in TEXT]
+        reply = server.post(path, {"model": "canned", "stream": stream} | body)
+        text = reply.body.decode()
+        assert reply.status == 200 and WHY in text and SECRET[:12] not in text and "nobody sees" not in text, text
+        assert ends(path, text, stream)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("api", ["chat", "messages", "responses", "ollama chat"])
+def test_C16_a_rule_ends_an_answer_in_the_midst_of_a_call(own, both, api, stream):
+    path, body = STREAMS[api]
+    tools = {"messages": [{"name": "mail", "input_schema": PARAMETERS}],
+             "responses": [{"type": "function", "name": "mail", "parameters": PARAMETERS}]}.get(api, [TOOL])
+    arguments = json.dumps({"to": "me", "body": SECRET})
+    with governed(own, both) as server:
+        both.deltas = [({"tool_calls": [CALL]}, {})] + [({"tool_calls": [{"index": 0, "function": {"arguments": p}}]}, {}) for p in cuts(arguments)[2]]
+        reply = server.post(path, {"model": "canned", "stream": stream, "tools": tools} | body)
+        text = reply.body.decode()
+        assert reply.status == 200 and WHY in text and SECRET[:12] not in text.replace('"', ""), text
+        assert ends(path, text, stream)
+        if api == "chat" and stream:
+            client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
+            chunks = list(client.chat.completions.create(model="canned", messages=ASK, tools=[TOOL], stream=True))
+            assert "content_filter" in [c.finish_reason for chunk in chunks for c in chunk.choices]
+        if api == "messages" and stream:
+            client = anthropic.Anthropic(base_url=server.url, api_key="none", max_retries=0)
+            with client.messages.stream(model="canned", messages=ASK, max_tokens=200, tools=tools) as stream:
+                said = stream.get_final_message()
+            assert said.stop_reason == "refusal" and WHY in said.content[-1].text
+        assert [e for e in server.entries() if e["type"] == "outcome"][-1]["finish"] == "content_filter"
         server.verify_log()
