@@ -135,6 +135,9 @@ std::string describe(const GateFinding& finding) {
 }
 
 std::string gate_text(std::string_view text, std::size_t limit) {
+  // Nearly every text: plain, and kept as it is.
+  const auto plain = [](char c) { return c >= 0x20 && c < 0x7F; };
+  if (text.size() <= limit && std::ranges::all_of(text, plain)) return std::string(text);
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = utf8_sequence(text.substr(at));

@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/result_matchers.h"
+#include "model/gguf_cursor.h"
+#include "model/internal/ggml_types.h"
 #include "model/testing/gguf_builder.h"
 
 namespace candor::model {
@@ -63,6 +65,41 @@ TEST(GateTest, AGoodFilePassesWithoutAnythingAboveANote) {
   EXPECT_EQ(report.format, "gguf");
   EXPECT_EQ(report.licence, "MIT");
   EXPECT_EQ(report.languages, std::vector<std::string>{"en"});
+}
+
+TEST(GateTest, D2_EveryTypeOfValueIsRead) {
+  for (const std::uint32_t version : {2U, 3U}) {
+    GgufBuilder b(version);
+    b.text("general.architecture", "llama").texts("a.texts", {"x", "y"});
+    for (std::uint32_t type = 0; type <= 12; ++type) {
+      const std::size_t size = gguf_fixed_size(type);
+      if (size == 0) continue;
+      const std::string one(size, '\0');
+      std::string list(12, '\0');
+      list[0] = static_cast<char>(type);
+      list[4] = 3;
+      b.raw_pair("a.one" + std::to_string(type), type, one);
+      b.raw_pair("a.list" + std::to_string(type), 9, list + one + one + one);
+    }
+    EXPECT_EQ(ids(judged(b.build())), "");
+  }
+}
+
+TEST(GateTest, D2_EveryTypeOfTensorIsReadAndNeedsItsBytes) {
+  int types = 0;
+  for (std::uint32_t type = 0; type < 64; ++type) {
+    const internal::TypeSize size = internal::type_size(type);
+    if (size.values == 0) continue;
+    ++types;
+    GgufBuilder b;
+    b.text("general.architecture", "llama").tensor("x", {256, 2}, type);
+    std::string file = b.build();
+    file.resize((file.size() + 31) / 32 * 32 + std::size_t{2} * 256 / size.values * size.bytes);
+    EXPECT_EQ(ids(judged(file)), "") << type;
+    file.pop_back();
+    EXPECT_TRUE(has(judged(file), "gguf.tensor-past-end")) << type;
+  }
+  EXPECT_GE(types, 33);
 }
 
 TEST(GateTest, EveryTruncationIsRefused) {

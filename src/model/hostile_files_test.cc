@@ -392,12 +392,14 @@ TEST(HostileFilesTest, WritesThemWhereItIsToldTo) {
     for (const Case& one : cases) {
       char name[64];
       std::snprintf(name, sizeof name, "/%03d-%s-", ++number, kind);
-      std::ofstream(std::string(folder) + name + one.id + end, std::ios::binary) << one.file;
+      const std::string_view ending = one.file.starts_with("PK") ? ".pt" : end;
+      std::ofstream(std::string(folder) + name + one.id + std::string(ending), std::ios::binary)
+          << one.file;
     }
   };
   write(gguf_cases(), ".gguf", "gguf");
   write(safetensors_cases(), ".safetensors", "safetensors");
-  write(pickle_cases(), ".pt", "pickle");
+  write(pickle_cases(), ".pkl", "pickle");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Any bytes as a safetensors file: judged without a read outside it, and the report keeps its bounds and
-// reads back from its line.
+// Any bytes as a safetensors file: judged without a read outside it, and the report keeps its
+// bounds and reads back from its line.
 #include <cstdint>
 #include <string_view>
 

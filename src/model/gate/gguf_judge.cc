@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <memory>
-#include <set>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -108,6 +108,7 @@ class Judge {
                       fmt::format("{}", alignment->whole));
       }
     }
+    names_.reserve(static_cast<std::size_t>(tensors));  // within the limits and the file by now
     for (std::uint64_t i = 0; i < tensors; ++i) TRY(read_tensor());
     facts_.data_begin =
         (in_.position() + facts_.alignment - 1) / facts_.alignment * facts_.alignment;
@@ -374,7 +375,7 @@ class Judge {
   GateFindings& findings_;
   GgufCursor in_;
   GgufFacts facts_;
-  std::set<std::string, std::less<>> names_;
+  std::unordered_set<std::string> names_;
   std::vector<std::pair<std::string, std::string>> templates_;  // at most 16
 };
 

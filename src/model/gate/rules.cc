@@ -70,7 +70,7 @@ const std::vector<GateRule>& gate_rules() {
       {"pickle.limit", kFatal, "The pickle is larger or deeper than the gate reads.", kSafe},
       {"pickle.malformed", kFatal, "The pickle does not follow its format.", kAgain},
       {"pickle.opcode", kFatal, "The pickle holds an instruction that is unknown.", kSafe},
-      {"pickle.present", kNote, "A pickle: a program in itself. Only names of an allow-list occur.", "prefer safetensors or GGUF"},
+      {"pickle.present", kNote, "A pickle, which is a program: it was read and not run.", "prefer safetensors or GGUF"},
       {"pickle.trailing", kError, "Bytes behind the pickle belong to nothing.", kSafe},
       {"pickle.unsafe-name", kError, "Code is named in a way that cannot be followed.", kSafe},
       {"safetensors.count", kError, "The header names more tensors than the gate reads.", kAgain},
