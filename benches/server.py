@@ -13,7 +13,7 @@ PAGE = 4096
 class Candor:
     """A monitor with a data folder of its own, in front of an upstream or of a model."""
 
-    def __init__(self, folder, upstream=None, model=None, slots=4):
+    def __init__(self, folder, upstream=None, model=None, slots=4, settings=""):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.data.mkdir(parents=True)
@@ -27,7 +27,7 @@ class Candor:
             f'path = "{pathlib.Path(model).resolve()}"\nslots = {slots}')
         config = self.folder / "candor.toml"
         config.write_text(f'data_dir = "{self.data}"\n[listen]\naddress = "127.0.0.1:{port}"\nunix_socket = "none"\n'
-                          f'[log]\nlevel = "warning"\n[[model]]\nname = "bench"\n{served}\n')
+                          f'[log]\nlevel = "warning"\n[[model]]\nname = "bench"\n{served}\n{settings}\n')
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         # Without an auditor nothing would be sealed.
         done = subprocess.run([PROGRAMS / "candor", "--config", config, "key", "auditor"], env=environment,

@@ -46,9 +46,17 @@ struct AnswerGuard::Field {
   std::string path;     // "choices/0/content"
   dlp::StreamGuard guard;
   std::size_t context = 0;  // bytes at the guard's beginning that are out already
-  std::string last;         // released or replaced: the end of the text as the engine gave it
-  bool open = false;        // something was fed since it was settled
-  bool dropping = false;    // kMore parts: those of a finding that was replaced
+  // Of content that comes after reasoning: reads both as one text (L3), until it is certain that
+  // nothing lies across the seam. Meanwhile what has come waits for `guard`.
+  struct Seam {
+    dlp::StreamGuard guard;
+    std::size_t left = 0;  // bytes of reasoning that it has not given yet
+    std::string waiting;
+  };
+  std::optional<Seam> seam;
+  std::string last;       // released or replaced: the end of the text as the engine gave it
+  bool open = false;      // something was fed since it was settled
+  bool dropping = false;  // kMore parts: those of a finding that was replaced
   Effect action = Effect::kAllow;  // of the last finding
   JsonPlace json;
   std::optional<dlp::Restorer> restorer;  // of a text that may tell what pseudonyms stand for
@@ -213,10 +221,59 @@ bool AnswerGuard::turn_to(Choice& choice, Field& field, Out& out) {
   return true;
 }
 
+void AnswerGuard::begin_seam(Choice& choice, Field& field, Out& out) {
+  const auto reasoning = choice.fields.find({FieldKind::kReasoning, 0});
+  if (reasoning == choice.fields.end() || reasoning->second.last.empty()) return;
+  const std::string& before = reasoning->second.last;
+  field.seam.emplace(
+      Field::Seam{dlp::StreamGuard(governance_.book().scanner()), before.size(), {}});
+  std::vector<dlp::Part> parts;
+  field.seam->guard.feed(before, *out.desk.scan, parts);
+  for (const dlp::Part& part : parts) field.seam->left -= part.text.size();
+}
+
+// What lies across the seam is found by reading both texts as one, and all that follows it too; a
+// seam with nothing across it is forgotten.
+bool AnswerGuard::cross_seam(Choice& choice, Field& field, std::vector<dlp::Part>& parts,
+                             Out& out) {
+  Field::Seam& seam = *field.seam;
+  for (auto part = parts.begin(); part != parts.end(); ++part) {
+    if (part->text.size() < seam.left) {
+      seam.left -= part->text.size();
+      continue;
+    }
+    const bool across = part->kind != dlp::Part::Kind::kText && part->text.size() > seam.left;
+    const std::string waiting = std::move(seam.waiting);
+    if (across) {
+      field.guard = std::move(seam.guard);
+      field.context = seam.left;
+      field.settled -= field.context;
+      field.seam.reset();
+      part->kind = dlp::Part::Kind::kFinding;  // of content it is the first
+      parts.erase(parts.begin(), part);
+      return hand_on(choice, field, parts, out);
+    }
+    field.seam.reset();
+    std::vector<dlp::Part> own;
+    field.guard.feed(waiting, *out.desk.scan, own);
+    return hand_on(choice, field, own, out);
+  }
+  return true;
+}
+
 bool AnswerGuard::text(Choice& choice, Field& field, std::string_view piece, Out& out) {
   if (!turn_to(choice, field, out)) return false;
   if (piece.empty()) return true;
   std::vector<dlp::Part> parts;
+  if (!field.open && field.last.empty() && field.kind == FieldKind::kContent) {
+    begin_seam(choice, field, out);
+  }
+  if (field.seam) {
+    field.open = true;
+    field.seam->waiting += piece;
+    field.seam->guard.feed(piece, *out.desk.scan, parts);
+    return cross_seam(choice, field, parts, out);
+  }
   if (!field.open && !field.last.empty()) {
     field.context = field.last.size();
     field.guard.feed(field.last, *out.desk.scan, parts);
@@ -230,8 +287,13 @@ bool AnswerGuard::text(Choice& choice, Field& field, std::string_view piece, Out
 // The text ends here, or another one begins.
 bool AnswerGuard::settle(Choice& choice, Field& field, Out& out) {
   if (!field.open) return true;
-  field.open = false;
   std::vector<dlp::Part> parts;
+  if (field.seam) {
+    field.seam->guard.finish(*out.desk.scan, parts);
+    if (!cross_seam(choice, field, parts, out)) return false;
+    parts.clear();
+  }
+  field.open = false;
   field.guard.finish(*out.desk.scan, parts);
   return hand_on(choice, field, parts, out);
 }

@@ -3,7 +3,8 @@
 //
 // The texts of a choice (content, reasoning, refusal, the arguments of each call) are read apart.
 // When the answer turns from one to another, the first is read as if it ended there; if it goes on
-// later, what was released of it is context.
+// later, what was released of it is context. Content that follows reasoning is read as its
+// continuation, too (L3).
 // Tokens with their probabilities and alternatives go out with the text that they stand for, and
 // not at all where any of it was replaced.
 // What the request's pseudonyms stand for is told again in prose to whoever sent it (L1), never in
@@ -54,6 +55,9 @@ class AnswerGuard {
   [[nodiscard]] bool take(dialect::AnswerEvent& event, Out& out);
   [[nodiscard]] bool call(Choice& choice, dialect::ToolCallDelta& delta, Out& out);
   [[nodiscard]] bool text(Choice& choice, Field& field, std::string_view piece, Out& out);
+  void begin_seam(Choice& choice, Field& field, Out& out);
+  [[nodiscard]] bool cross_seam(Choice& choice, Field& field, std::vector<dlp::Part>& parts,
+                                Out& out);
   [[nodiscard]] bool settle(Choice& choice, Field& field, Out& out);
   [[nodiscard]] bool close(Choice& choice, Out& out);
   [[nodiscard]] bool hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& parts, Out& out);

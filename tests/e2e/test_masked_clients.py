@@ -9,7 +9,7 @@ import pytest
 from conftest import need
 from server import ROOT
 from test_client_table import SCRIPTS
-from test_governance import CARD, MAIL, SECRET, STREAMS, Scripted, cuts, governed
+from test_governance import CARD, MAIL, RULES, SECRET, STREAMS, Scripted, cuts, governed
 
 CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "mail", "arguments": ""}}
 PARAMETERS = {"type": "object", "properties": {"to": {"type": "string"}}}
@@ -262,3 +262,34 @@ def test_C16_a_rule_ends_an_answer_in_the_midst_of_a_call(own, both, api, stream
             assert said.stop_reason == "refusal" and WHY in said.content[-1].text
         assert [e for e in server.entries() if e["type"] == "outcome"][-1]["finish"] == "content_filter"
         server.verify_log()
+
+
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA1pZ9sOXwRrDNEYCbsmGS\nXyZabcdEFGHijklMNOpqrSTUvwx0123456789\n-----END RSA PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_L3_what_begins_in_reasoning_and_ends_in_content_is_found(own, both, stream):
+    rules = RULES.replace('finding.class == "financial"', 'finding.class in ["financial", "secret"]').replace('effect = "deny"', 'effect = "warn"')
+    with governed(own, both, rules) as server:
+        def ask(thought, said):
+            both.deltas = [({"reasoning_content": p}, {}) for p in thought] + [({"content": p}, {}) for p in said]
+            reply = server.chat("x", model="canned", stream=stream, max_tokens=500)
+            assert reply.status == 200
+            if not stream:
+                return reply.json()["choices"][0]["message"]["content"]
+            events = [json.loads(e) for e in reply.body.decode().split("data: ") if e.startswith("{")]
+            return "".join(e["choices"][0]["delta"].get("content") or "" for e in events if e.get("choices"))
+
+        for pieces in cuts(MAIL[16:] + " is all I know."):
+            assert ask(["Ask ", MAIL[:16]], pieces) == "[EMAIL] is all I know."
+        # Nothing that either text holds by itself is missed for what stands before it.
+        for thought in ("It is 2", "It is so", "one \\", "the end.", "4012 88", "x@", "a" * 3000):
+            for pieces in cuts(f"{CARD}, {MAIL}!"):
+                got = ask([thought], pieces)
+                assert got == "[CARD], [EMAIL]!" or got == "[EMAIL], [EMAIL]!" and thought == "x@", (thought, got)
+        assert ask(["I think."], ["So ", "be it."]) == "So be it."
+        # A key that goes on: all of it.
+        for cut in (40, 60, 90):
+            for pieces in cuts(KEY[cut:] + "and on."):
+                got = ask(["Here: ", KEY[:cut]], pieces)
+                assert got.endswith("and on.") and "MIIE" not in got and "abcd" not in got and "0123456789" not in got, got
