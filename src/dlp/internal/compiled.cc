@@ -180,7 +180,7 @@ class Compiler {
                                        "start as anchor"));
         }
         compiled.lead = *lead;
-        out_.digits.add(number, compiled, detector.boundary);
+        out_.digits.add(number, compiled.branch, *lead, detector.boundary);
         out_.digit_branches.push_back(number);
         if (lead->offset > 0) out_.lead_branches.push_back(number);
         out_.longest_offset = std::max(out_.longest_offset, lead->offset);
@@ -246,34 +246,6 @@ class Compiler {
 };
 
 }  // namespace
-
-void DigitIndex::add(std::uint32_t branch, const CompiledBranch& compiled, Boundary boundary) {
-  const DigitLead& lead = compiled.lead;
-  for (std::size_t length = 1; length <= kLongest; ++length) {
-    const bool fits = length >= lead.min_run && length <= lead.max_run;
-    const bool longer = length == kLongest && lead.max_run > kLongest;
-    if (!fits && !longer) continue;
-    for (std::size_t next = 0; next <= kEnd; ++next) {
-      const bool ends = next == kEnd || boundary == Boundary::kNone ||
-                        !is_word_byte(static_cast<char>(next)) || next == '_';
-      const bool goes_on = next != kEnd && lead.next.has(static_cast<char>(next));
-      if (goes_on || (lead.may_end && ends)) building_[length][next].push_back(branch);
-    }
-  }
-}
-
-void DigitIndex::finish() {
-  std::map<std::vector<std::uint32_t>, std::uint16_t> known;
-  for (std::size_t length = 0; length <= kLongest; ++length) {
-    for (std::size_t next = 0; next <= kEnd; ++next) {
-      auto& list = building_[length][next];
-      const auto [place, added] = known.emplace(list, static_cast<std::uint16_t>(lists_.size()));
-      if (added) lists_.push_back(list);
-      slots_[length][next] = place->second;
-      list = {};
-    }
-  }
-}
 
 Result<void> compile(std::vector<Pack> packs, Compiled& out) {
   Compiler compiler(out);

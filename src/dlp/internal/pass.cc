@@ -43,18 +43,18 @@ void Pass::digit_runs(const std::vector<DigitRun>& runs) {
   for (const DigitRun& run : runs) {
     const std::size_t end = run.begin + run.length;
     if (pending_ != nullptr && end == text_.size()) return;  // open_digits() looks at it
-    const std::size_t next =
-        end < text_.size() ? static_cast<unsigned char>(text_[end]) : DigitIndex::kEnd;
-    for (const std::uint32_t index : compiled_.digits.at(run.length, next)) {
-      const CompiledBranch& branch = compiled_.branches[index];
-      if (run.begin < branch.lead.offset || run.length < branch.lead.min_run ||
-          run.length > branch.lead.max_run) {
-        continue;
-      }
-      const std::size_t before = out_.size();
-      (void)match_at(branch, run.begin - branch.lead.offset);
-      tried(branch.detector, run.begin - branch.lead.offset, before);
-    }
+    compiled_.digits.each(
+        text_, run, [&](Boundary boundary) { return starts_well(boundary, run.begin); },
+        [&](std::uint32_t index) {
+          const CompiledBranch& branch = compiled_.branches[index];
+          if (run.begin < branch.lead.offset || run.length < branch.lead.min_run ||
+              run.length > branch.lead.max_run) {
+            return;
+          }
+          const std::size_t before = out_.size();
+          (void)match_at(branch, run.begin - branch.lead.offset);
+          tried(branch.detector, run.begin - branch.lead.offset, before);
+        });
   }
 }
 
