@@ -76,12 +76,16 @@ class States {
 
 void DigitIndex::add(std::uint32_t number, const Branch& branch, const DigitLead& lead,
                      Boundary boundary) {
-  Added added{
-      .number = number, .branch = {}, .lead = lead, .boundary = boundary, .marked = branch.marked};
+  Added added;
+  added.number = number;
+  added.lead = lead;
+  added.boundary = boundary;
+  added.marked = branch.marked;
   std::size_t skipped = 0;
   for (const Element& element : branch.elements) {
     if (skipped < lead.offset) {
       skipped += element.min;
+      added.before.insert(added.before.begin(), element.min, element.set);
     } else {
       added.branch.elements.push_back(element);
     }
@@ -104,6 +108,7 @@ void DigitIndex::make_classes() {
   refine([](char c) { return is_alphanumeric(c); });
   for (const Added& added : added_) {
     refine([&](char c) { return added.lead.next.has(c); });
+    for (const ByteSet& set : added.before) refine([&](char c) { return set.has(c); });
     for (const Element& element : added.branch.elements) {
       refine([&](char c) { return element.set.has(c); });
     }
@@ -128,37 +133,43 @@ void DigitIndex::fill(std::size_t length, std::size_t next, List& list) const {
     const bool goes_on = !text_ends && lead.next.has(example_[next]);
     if (!goes_on && !(lead.may_end && ends)) continue;
 
-    ByteSet second, third;
-    bool anything = longer || text_ends;
-    bool any_third = false;
-    if (!anything) {
+    std::array<ByteSet, kAfter> after;
+    std::size_t known = 0;  // bytes behind the next one that are decided
+    if (!longer && !text_ends) {
       const auto digit = [](const ByteSet& set) { return set.meets(digit_set()); };
       // It may be over before the run is where no boundary forbids that.
       const bool anywhere = added.marked || added.boundary == Boundary::kNone;
       States states(added.branch);
+      bool over = false;
       for (std::size_t i = 0; i < length; ++i) {
         states.step(digit);
-        anything |= states.accepting() && (anywhere || i + 1 == length);
+        over |= states.accepting() && (anywhere || i + 1 == length);
       }
       states.step([&](const ByteSet& set) { return set.has(example_[next]); });
-      anything |= states.accepting();
-      second = states.next();
-      states.step([](const ByteSet&) { return true; });
-      third = states.next();
-      any_third = states.accepting();
+      while (known < kAfter && !over && !states.accepting()) {
+        after[known++] = states.next();
+        states.step([](const ByteSet&) { return true; });
+      }
     }
     if (list.empty() || list.back().branches.size() == 64) {
       list.push_back({});
-      list.back().second.assign(classes_, 0);
-      list.back().third.assign(classes_, 0);
+      for (auto& masks : list.back().before) masks.assign(classes_ + 1, 0);
+      for (auto& masks : list.back().after) masks.assign(classes_, 0);
     }
     Group& group = list.back();
     const std::uint64_t bit = 1ULL << group.branches.size();
     group.branches.push_back(added.number);
     group.all |= bit;
-    for (std::size_t one = 0; one < classes_; ++one) {
-      if (anything || second.has(example_[one])) group.second[one] |= bit;
-      if (anything || any_third || third.has(example_[one])) group.third[one] |= bit;
+    for (std::size_t one = 0; one <= classes_; ++one) {
+      for (std::size_t i = 0; i < kBefore; ++i) {
+        const bool free = i >= added.before.size();
+        if (free || (one < classes_ && added.before[i].has(example_[one]))) {
+          group.before[i][one] |= bit;
+        }
+      }
+      for (std::size_t i = 0; i < kAfter && one < classes_; ++i) {
+        if (i >= known || after[i].has(example_[one])) group.after[i][one] |= bit;
+      }
     }
     if (lead.offset == 0 && !added.marked)
       group.bound[static_cast<std::size_t>(added.boundary)] |= bit;

@@ -1,6 +1,6 @@
 // Which branches are worth trying at a run of digits: an index by the run's length and the byte
-// behind it, and masks by the two bytes after that one. A branch that is left out would have failed
-// there without looking at what follows.
+// behind it, and masks by the two bytes before the run and the three after that one. A branch that
+// is left out would have failed there without looking at what follows.
 #pragma once
 
 #include <algorithm>
@@ -31,8 +31,12 @@ class DigitIndex {
     const std::size_t length = std::min<std::size_t>(run.length, kLongest);
     for (const Group& group : lists_[slots_[length * (classes_ + 1) + next]]) {
       std::uint64_t may = group.all;
-      if (end + 1 < text.size()) may &= group.second[class_of(text[end + 1])];
-      if (end + 2 < text.size()) may &= group.third[class_of(text[end + 2])];
+      for (std::size_t i = 0; i < kBefore; ++i) {
+        may &= group.before[i][i < run.begin ? class_of(text[run.begin - 1 - i]) : classes_];
+      }
+      for (std::size_t i = 0; i < kAfter && end + 1 + i < text.size(); ++i) {
+        may &= group.after[i][class_of(text[end + 1 + i])];
+      }
       for (const Boundary kind : {Boundary::kWord, Boundary::kNumber, Boundary::kAddress}) {
         const std::uint64_t bound = group.bound[static_cast<std::size_t>(kind)];
         if ((may & bound) != 0 && !starts(kind)) may &= ~bound;
@@ -46,10 +50,12 @@ class DigitIndex {
  private:
   static constexpr std::size_t kLongest = 40;  // longer runs count as this long
   static constexpr std::size_t kBoundaries = 4;
+  static constexpr std::size_t kBefore = 2, kAfter = 3;  // bytes
 
   struct Added {
     std::uint32_t number = 0;
-    Branch branch;  // from the run's begin on
+    std::vector<ByteSet> before;  // of the byte before the run, of the one before that, ...
+    Branch branch;                // from the run's begin on
     DigitLead lead;
     Boundary boundary = Boundary::kNone;
     bool marked = false;
@@ -58,7 +64,9 @@ class DigitIndex {
   struct Group {
     std::vector<std::uint32_t> branches;
     std::uint64_t all = 0;
-    std::vector<std::uint64_t> second, third;        // by the class of the byte
+    // By the class of the byte that many before the run, and behind the one that is behind it.
+    std::array<std::vector<std::uint64_t>, kBefore> before;
+    std::array<std::vector<std::uint64_t>, kAfter> after;
     std::array<std::uint64_t, kBoundaries> bound{};  // those whose boundary the run must keep
     bool operator==(const Group&) const = default;
     auto operator<=>(const Group&) const = default;
