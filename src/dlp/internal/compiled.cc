@@ -115,13 +115,14 @@ class Compiler {
   }
 
   void look_back() {
-    std::size_t lead = 0;
     std::size_t spans = 0;
     for (const CompiledBranch& branch : out_.branches) {
       std::size_t before_mark = 0;
       for (std::size_t i = 0; branch.branch.marked && i < branch.branch.mark_first; ++i) {
         before_mark += branch.branch.elements[i].max;
       }
+      const bool digits = out_.detectors[branch.detector].anchor == Anchor::kDigits;
+      std::size_t& lead = digits ? out_.digit_lead : out_.lead;
       lead = std::max(lead, before_mark);
     }
     for (std::size_t i = 0; i < out_.detectors.size(); ++i) {
@@ -129,7 +130,8 @@ class Compiler {
         spans = std::max<std::size_t>(spans, out_.detectors[i].max_span);
       }
     }
-    out_.before = kContextBefore + 2 + kNearBytes + out_.starts.longest() + 64 + lead + spans;
+    out_.before = kContextBefore + 2 + kNearBytes + out_.starts.longest() + 64 +
+                  std::max(out_.lead, out_.digit_lead) + spans;
   }
 
   void add_head(std::uint32_t index, const CompiledBranch& branch) {

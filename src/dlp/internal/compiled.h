@@ -72,6 +72,8 @@ struct Compiled {
   std::vector<std::uint32_t> digit_branches, lead_branches;  // of Anchor::kDigits; with an offset
   std::vector<std::uint32_t> inside_detectors;
   std::size_t longest_offset = 0;
+  // Bytes of a match before its marked part, at most: of branches by digits, and of all others.
+  std::size_t digit_lead = 0, lead = 0;
   std::size_t before = 0;  // folded bytes before a finding beyond which nothing decides about it
 };
 
