@@ -1,8 +1,9 @@
-// candor-inspect: reads one model file's metadata with our own small reader, sealed as the engine
-// is (house style, decision 3). Started by the monitor:
+// candor-inspect: the gate. Judges one model file and reads its metadata with our own small
+// readers, sealed as the engine is (house style, decision 3; L11). Started by engine/inspect.h:
 //   candor-inspect --model-fd N --report-fd N
-// Writes two lines to report: the measured grants, then the summary (model/gguf_reader.h) or
-// {"error":"code","message":"..."}. Exit: 0, 64 (bad use), 70 (could not seal).
+// Writes three lines to report: the measured grants, the gate's report (model/gate_report.h), then
+// the summary of a GGUF file (model/gguf_reader.h) or {"error":"code","message":"..."}. Exit: 0, 64
+// (bad use), 70 (could not seal).
 #include <cerrno>
 #include <charconv>
 #include <string>
@@ -15,6 +16,7 @@
 #include "engine/sandbox.h"
 #include "json/json.h"
 #include "model/descriptor_source.h"
+#include "model/gate.h"
 #include "model/gguf_reader.h"
 
 namespace {
@@ -34,12 +36,13 @@ void report(int fd, std::string text) {
   }
 }
 
-Result<std::string> inspect(int fd) {
+std::uint64_t size_of(int fd) {
   struct stat facts{};
-  if (fstat(fd, &facts) != 0 || facts.st_size < 0) {
-    return fail(Code::kUnavailable, "the model file cannot be read");
-  }
-  model::DescriptorSource source(fd, static_cast<std::uint64_t>(facts.st_size));
+  return fstat(fd, &facts) != 0 || facts.st_size < 0 ? 0
+                                                     : static_cast<std::uint64_t>(facts.st_size);
+}
+
+Result<std::string> summarise(model::ByteSource& source) {
   const model::GgufSummary summary = TRY(model::read_gguf(source));
   return model::to_json(summary);
 }
@@ -65,7 +68,11 @@ int main(int argc, char** argv) {
   const auto grants = engine::seal(request);
   if (!grants) _exit(70);
   report(report_fd, engine::to_json(*grants));
-  const auto summary = inspect(model_fd);
+  model::DescriptorSource source(model_fd, size_of(model_fd));
+  const auto gate = model::to_json(model::judge(source));
+  if (!gate) _exit(70);
+  report(report_fd, *gate);
+  const auto summary = summarise(source);
   if (summary) {
     report(report_fd, *summary);
   } else {

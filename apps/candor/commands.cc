@@ -140,15 +140,35 @@ void add_lineage(CLI::App& model, Commands& c) {
   file_verb(compare, run_model_compare);
 }
 
+void add_inspect(CLI::App& model, Commands& c) {
+  CLI::App* inspect =
+      verb(model, "inspect", "Judge a model file or chat template before anything loads it",
+           "  candor model inspect SmolLM2-135M-Instruct.Q4_1.gguf\n"
+           "  candor model inspect pytorch_model.bin --json | jq -r '.findings[].id'\n"
+           "  candor model inspect chat_template.jinja --sarif > findings.sarif\n\n"
+           "Exit codes: 0 passes, 10 does not, else as everywhere.");
+  inspect->add_option("file", c.inspect.file, "GGUF, safetensors, PyTorch file or chat template")
+      ->required();
+  inspect->add_flag("--sarif", c.inspect.sarif, "One SARIF 2.1.0 document instead of text");
+  inspect->final_callback([&c] {
+    c.run = [&c] {
+      c.inspect.json = c.global.json;
+      c.inspect.raw = c.global.raw;
+      return run_model_inspect(c.inspect);
+    };
+  });
+}
+
 void add_model(CLI::App& app, Commands& c) {
   CLI::App* model =
-      verb(app, "model", "Models: list, load, unload, fingerprint, lineage, compare, sign",
+      verb(app, "model", "Models: list, load, unload, inspect, fingerprint, lineage, compare, sign",
            "  candor model list --json\n  candor model load smollm2");
   model->require_subcommand(1);
   CLI::App* list = verb(*model, "list", "Models, their state and the digest of their weights",
                         "  candor model list");
   runs(list, c, run_model_list);
   add_lineage(*model, c);
+  add_inspect(*model, c);
   add_signatures(*model, c);
   for (const bool load : {true, false}) {
     CLI::App* act =

@@ -23,6 +23,7 @@ struct Commands {
   ChatOptions chat;
   ModelOptions model;
   LineageOptions lineage;
+  InspectOptions inspect;
   SignatureOptions signature;
   PassportOptions passport;
   LedgerOptions ledger;

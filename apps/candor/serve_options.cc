@@ -147,6 +147,7 @@ std::vector<engine::ModelConfig> supervised_models(const config::Config& config)
     out.weights = model.sha256;
     out.adapters = model.adapters;
     out.chat_template = model.chat_template;
+    out.accepted_findings = model.accepted_findings;
     out.extra_flags = model.flags;
     models.push_back(std::move(out));
   }

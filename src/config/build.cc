@@ -424,6 +424,8 @@ class Builder {
     if (m.adapters.size() > 16) wrong("model.adapters may name at most 16 files");
     if (!m.adapters.empty() && !m.upstream.empty()) wrong("an upstream takes no model.adapters");
     m.chat_template = path(at("model.chat_template"));
+    m.accepted_findings = std::get<std::vector<std::string>>(at("model.accept_findings").value);
+    if (m.accepted_findings.size() > 64) wrong("model.accept_findings may name at most 64");
     if (const auto& hex = std::get<std::string>(at("model.sha256").value); !hex.empty()) {
       if (auto digest = digest_from_hex(hex)) {
         m.sha256 = *digest;

@@ -36,14 +36,16 @@ std::string find_variable(const std::vector<NameValue>& environment, std::string
 // A model in one line, for diff.
 std::string model_text(const Model& m) {
   return fmt::format(
-      "{} context={} slots={} threads={} memory={} pinned={} template={} sha256={} [{}]",
+      "{} context={} slots={} threads={} memory={} pinned={} template={} accepted=[{}] sha256={} "
+      "[{}]",
       m.upstream.empty()
           ? m.path.string()
           : fmt::format("{} {} {} {} {} {} {}", fmt::join(m.upstream, ","), m.upstream_model,
                         m.upstream_slots, m.upstream_kind, m.upstream_key_file.string(),
                         m.upstream_ca.string(), m.upstream_proxy),
       m.context_tokens, m.slots, m.threads, m.memory_bytes, m.pinned, m.chat_template.string(),
-      m.sha256 ? to_hex(*m.sha256) : "-", fmt::join(m.flags, " "));
+      fmt::join(m.accepted_findings, ","), m.sha256 ? to_hex(*m.sha256) : "-",
+      fmt::join(m.flags, " "));
 }
 
 std::string_view kind_text(SubjectKind kind) {

@@ -62,13 +62,14 @@ struct Model {
   Path path;               // one GGUF file; empty: upstream is set
   int context_tokens = 0;  // for each slot; 0: the model's own, at most 8,192
   int slots = 4;
-  int threads = 0;                    // 0: as many as processors
-  std::uint64_t memory_bytes = 0;     // for the budget; 0: estimated
-  bool pinned = false;                // never evicted
-  std::vector<Path> adapters;         // LoRA adapters, GGUF files, applied at scale 1
-  Path chat_template;                 // a file that replaces the model's own template; empty: none
-  std::optional<Digest> sha256;       // refuse the file unless it has this digest
-  std::vector<std::string> flags;     // for llama-server; recorded in the load entry
+  int threads = 0;                 // 0: as many as processors
+  std::uint64_t memory_bytes = 0;  // for the budget; 0: estimated
+  bool pinned = false;             // never evicted
+  std::vector<Path> adapters;      // LoRA adapters, GGUF files, applied at scale 1
+  Path chat_template;              // a file that replaces the model's own template; empty: none
+  std::vector<std::string> accepted_findings;  // ids of the gate's, served in spite of them
+  std::optional<Digest> sha256;                // refuse the file unless it has this digest
+  std::vector<std::string> flags;              // for llama-server; recorded in the load entry
   std::vector<std::string> upstream;  // replicas, "https://host", "unix:/path"; then path is empty
   std::string upstream_model;         // its own name there; empty: the same
   int upstream_slots = 0;             // exchanges at once, over all replicas; 0: no bound

@@ -203,6 +203,8 @@ constexpr auto kModelKeys = std::to_array<Key>({
    .description = "LoRA adapters, GGUF files, all applied in full to every request; their digests stand in each load and intent."},
   {.name = "model.chat_template", .kind = Kind::kPath, .effect = Effect::kReload,
    .description = "A Jinja file that replaces the model's own chat template; its digest stands in the load entry."},
+  {.name = "model.accept_findings", .kind = Kind::kTexts, .effect = Effect::kReload,
+   .description = "Ids of the gate's findings (docs/model-gate.md) in spite of which this file is served, such as template.condition. Those that ended the reading cannot be accepted."},
   {.name = "model.sha256", .kind = Kind::kText, .effect = Effect::kReload,
    .description = "Refuse the file unless it has this SHA-256 (64 hex digits)."},
   {.name = "model.flags", .kind = Kind::kTexts, .effect = Effect::kReload,

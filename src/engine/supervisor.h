@@ -40,16 +40,18 @@ enum class Confinement : std::uint8_t {
 };
 
 struct ModelConfig {
-  std::string name;                        // what callers ask for
-  Path path;                               // one GGUF file
-  int context_tokens = 0;                  // for each slot; 0: the model's, at most 8,192
-  int slots = 4;                           // parallel sequences
-  int threads = 0;                         // 0: as many as processors
-  std::uint64_t memory_bytes = 0;          // for the budget; 0: file size and estimated context
-  bool pinned = false;                     // never evicted
-  std::optional<Digest> weights{};         // refuse the file unless it has this SHA-256
-  std::vector<Path> adapters{};            // LoRA adapters, GGUF files, at scale 1
-  Path chat_template{};                    // a file that replaces the model's own; empty: none
+  std::string name;                 // what callers ask for
+  Path path;                        // one GGUF file
+  int context_tokens = 0;           // for each slot; 0: the model's, at most 8,192
+  int slots = 4;                    // parallel sequences
+  int threads = 0;                  // 0: as many as processors
+  std::uint64_t memory_bytes = 0;   // for the budget; 0: file size and estimated context
+  bool pinned = false;              // never evicted
+  std::optional<Digest> weights{};  // refuse the file unless it has this SHA-256
+  std::vector<Path> adapters{};     // LoRA adapters, GGUF files, at scale 1
+  Path chat_template{};             // a file that replaces the model's own; empty: none
+  // Ids of the gate's findings that do not keep this model from being served (docs/model-gate.md).
+  std::vector<std::string> accepted_findings{};
   std::vector<std::string> extra_flags{};  // llama-server flags of a short list; recorded
   bool operator==(const ModelConfig&) const = default;
 };
@@ -148,6 +150,12 @@ struct Unload {
   int exit_code = 0;  // of the process; -signal if a signal ended it
 };
 
+struct LoadFailure {
+  std::string model;
+  Error error;          // the operator's sentence, no request text in it
+  std::string finding;  // the gate's worst one if that was the reason ("gguf.tensor-overlap")
+};
+
 // The gateway writes ledger entries here.
 class LoadObserver {
  public:
@@ -157,8 +165,8 @@ class LoadObserver {
       std::shared_ptr<const LoadedModel> model) = 0;
   // The process has ended; leases still held fail. Once for each on_load that succeeded.
   [[nodiscard]] virtual asio::awaitable<void> on_unload(Unload unload) = 0;
-  // A load that was refused or failed, with the operator's sentence (no request text in it).
-  [[nodiscard]] virtual asio::awaitable<void> on_load_failure(std::string model, Error error) = 0;
+  // A load that was refused or failed.
+  [[nodiscard]] virtual asio::awaitable<void> on_load_failure(LoadFailure failure) = 0;
   // Probe tokens on record for these digests (model, engine with CPU), if any.
   [[nodiscard]] virtual std::optional<std::vector<std::int32_t>> earlier_probe(
       const Digest& weights, const Digest& engine) = 0;

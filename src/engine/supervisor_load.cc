@@ -95,6 +95,31 @@ Error unservable(const Error& error, const Path& path) {
   return {code, std::move(message)};
 }
 
+// The gate's worst finding that keeps the file from the engine; nullptr: none does. A finding that
+// ended the reading can be accepted by nobody, since what stands behind it is unknown.
+const model::GateFinding* refusing_finding(const model::GateReport& report,
+                                           const ModelConfig& config) {
+  for (const model::GateFinding& one : report.findings) {
+    if (one.severity < model::GateSeverity::kError) continue;
+    const bool replaced = !config.chat_template.empty() && one.id.starts_with("template.");
+    const bool accepted =
+        std::ranges::find(config.accepted_findings, one.id) != config.accepted_findings.end();
+    if (one.severity == model::GateSeverity::kFatal || (!replaced && !accepted)) return &one;
+  }
+  return nullptr;
+}
+
+Error refused_by_gate(const model::GateFinding& finding, const Result<model::GgufSummary>& summary,
+                      const Path& path) {
+  std::string message = path.string() + ": the gate refuses it: " + model::describe(finding);
+  // The reader's own words where it stumbled too: they say which bound.
+  if (!summary) message += " (" + summary.error().message() + ")";
+  const model::GateRule* rule = model::find_gate_rule(finding.id);
+  if (rule != nullptr) message += fmt::format("; {}", rule->remedy);
+  message += " (candor model inspect shows all findings)";
+  return {Code::kFailedPrecondition, std::move(message)};
+}
+
 }  // namespace
 
 template <typename F>
@@ -115,10 +140,12 @@ asio::awaitable<void> EngineSupervisor::Impl::load(std::string name) {
     config = entry->config;
     ++entry->starts;
   }
-  auto built = co_await build(name, std::move(config));
+  std::string finding;
+  auto built = co_await build(name, std::move(config), finding);
   if (!built) {
     log_warning("engine.load_failed", {{"model", Label(name)}, {"code", built.error().code()}});
-    co_await observer_.on_load_failure(name, built.error());
+    co_await observer_.on_load_failure(
+        {.model = name, .error = built.error(), .finding = std::move(finding)});
   }
   const std::lock_guard lock(mutex_);
   ModelEntry* entry = find(name);
@@ -144,7 +171,7 @@ asio::awaitable<void> EngineSupervisor::Impl::load(std::string name) {
 }
 
 asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl::build(
-    std::string name, ModelConfig config) {
+    std::string name, ModelConfig config, std::string& finding) {
   const auto detail = [&](std::string_view text) {
     const std::lock_guard lock(mutex_);
     if (ModelEntry* entry = find(name)) entry->detail = text;
@@ -186,16 +213,29 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   }
 
   detail("reading its metadata");
-  auto inspected = co_await blocking([&] { return launcher_.inspect(model_fd); });
-  if (!inspected) co_return std::unexpected(unservable(inspected.error(), config.path));
-  const internal::Inspection& inspection = *inspected;
-  if (!inspection.grants.confined() && options_.confinement == Confinement::kRequired) {
-    co_return fail(Code::kFailedPrecondition,
-                   "the model file cannot be read in a sandbox here (" +
-                       describe(inspection.grants) +
-                       "); engine.unconfined = \"allow\" in candor.toml would read it without");
+  std::optional<Inspection> first;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    auto inspected = co_await blocking([&] { return launcher_.inspect(files[i].fd()); });
+    if (!inspected) co_return std::unexpected(unservable(inspected.error(), paths[i]));
+    if (!inspected->grants.confined() && options_.confinement == Confinement::kRequired) {
+      co_return fail(Code::kFailedPrecondition,
+                     "the model file cannot be read in a sandbox here (" +
+                         describe(inspected->grants) +
+                         "); engine.unconfined = \"allow\" in candor.toml would read it without");
+    }
+    if (const auto* refusing = refusing_finding(inspected->report, config)) {
+      finding = refusing->id;
+      Error error = refused_by_gate(*refusing, inspected->summary, paths[i]);
+      if (i > 0) error = std::move(error).with_context("adapter");
+      co_return std::unexpected(std::move(error));
+    }
+    if (!inspected->summary) {
+      co_return std::unexpected(unservable(inspected->summary.error(), paths[i]));
+    }
+    if (i == 0) first = *std::move(inspected);
   }
-  const model::GgufSummary& summary = inspection.summary;
+  const Inspection& inspection = *first;
+  const model::GgufSummary& summary = *inspection.summary;
   Shape shape = shape_of(config, summary);
   if (chat_template) {
     shape.flags.insert(shape.flags.end(), {"--jinja", "--chat-template", *chat_template});

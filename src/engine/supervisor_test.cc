@@ -47,8 +47,9 @@ class Recorder final : public LoadObserver {
     unloads.push_back(std::move(unload));
     co_return;
   }
-  asio::awaitable<void> on_load_failure(std::string, Error error) override {
-    failures.push_back(std::move(error));
+  asio::awaitable<void> on_load_failure(LoadFailure failure) override {
+    failures.push_back(std::move(failure.error));
+    findings.push_back(std::move(failure.finding));
     co_return;
   }
   std::optional<std::vector<std::int32_t>> earlier_probe(const Digest&, const Digest&) override {
@@ -57,6 +58,7 @@ class Recorder final : public LoadObserver {
   std::vector<std::shared_ptr<const LoadedModel>> loads;
   std::vector<Unload> unloads;
   std::vector<Error> failures;
+  std::vector<std::string> findings;
   std::optional<std::vector<std::int32_t>> earlier;
   bool refuse_loads = false;
 };
@@ -446,14 +448,33 @@ TEST_F(SupervisorTest, DamagedAndForeignFilesAreRefusedInWords) {
   run([&](EngineSupervisor& s) -> asio::awaitable<void> {
     const auto damaged = co_await s.load("tiny");
     EXPECT_THAT(damaged, HasCode(Code::kFailedPrecondition));
-    if (!damaged) EXPECT_THAT(damaged.error().message(), HasSubstr("damaged"));
+    if (!damaged) EXPECT_THAT(damaged.error().message(), HasSubstr("the gate refuses it"));
     EXPECT_THAT(co_await s.load("text"), HasCode(Code::kFailedPrecondition));
     EXPECT_THAT(co_await s.load("absent"), HasCode(Code::kFailedPrecondition));
     const auto unknown = co_await s.load("gpt-4");
     EXPECT_THAT(unknown, HasCode(Code::kNotFound));
     if (!unknown) EXPECT_THAT(unknown.error().message(), HasSubstr("absent, text, tiny"));
     EXPECT_EQ(recorder_.failures.size(), 3U);
+    EXPECT_THAT(recorder_.findings,
+                testing::ElementsAre("gguf.tensor-past-end", "file.unknown", ""));
   });
+}
+
+// llama.cpp serves such a file without a word: only the gate stands between.
+TEST_F(SupervisorTest, D4_WhatFailsTheGateNeverReachesTheEngine) {
+  std::ofstream(options_.models[0].path, std::ios::binary | std::ios::app) << std::string(64, 'x');
+  run([&](EngineSupervisor& s) -> asio::awaitable<void> {
+    EXPECT_THAT(co_await s.load("tiny"), HasCode(Code::kFailedPrecondition));
+    EXPECT_TRUE(recorder_.loads.empty());
+    EXPECT_EQ(s.status()[0].pid, 0);
+    EXPECT_THAT(recorder_.findings, testing::ElementsAre("gguf.trailing"));
+  });
+}
+
+TEST_F(SupervisorTest, AFindingThatTheOperatorAcceptsDoesNotKeepTheModelAway) {
+  std::ofstream(options_.models[0].path, std::ios::binary | std::ios::app) << std::string(64, 'x');
+  options_.models[0].accepted_findings = {"gguf.trailing"};
+  run([&](EngineSupervisor& s) -> asio::awaitable<void> { EXPECT_OK(co_await s.load("tiny")); });
 }
 
 TEST_F(SupervisorTest, P1_AnEngineWhoseLoadCannotBeRecordedNeverServes) {

@@ -137,14 +137,15 @@ http::Task<void> LoadLog::on_unload(engine::Unload unload) {
            {{"model", Label(unload.model->name)}, {"exit_code", unload.exit_code}});
 }
 
-http::Task<void> LoadLog::on_load_failure(std::string model, Error error) {
-  log_error("model.load_failed", {{"model", Label(model)}, {"code", error.code()}});
+http::Task<void> LoadLog::on_load_failure(engine::LoadFailure failure) {
+  log_error("model.load_failed", {{"model", Label(failure.model)}, {"code", failure.error.code()}});
   ledger::Admin entry;
   entry.at = stamp_();
   entry.act = make_id(system_random());
   entry.verb = "model.load";
-  entry.object = label(model);
-  entry.result = to_string(error.code());
+  if (!failure.finding.empty()) entry.finding = label(failure.finding);
+  entry.object = label(failure.model);
+  entry.result = to_string(failure.error.code());
   (void)co_await append(std::move(entry), store::Priority::kNormal);
 }
 

@@ -31,7 +31,7 @@ class LoadLog final : public engine::LoadObserver {
 
   http::Task<Result<void>> on_load(std::shared_ptr<const engine::LoadedModel> model) override;
   http::Task<void> on_unload(engine::Unload unload) override;
-  http::Task<void> on_load_failure(std::string model, Error error) override;
+  http::Task<void> on_load_failure(engine::LoadFailure failure) override;
   std::optional<std::vector<std::int32_t>> earlier_probe(const Digest& weights,
                                                          const Digest& engine) override;
 

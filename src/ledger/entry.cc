@@ -347,6 +347,8 @@ struct Format<Admin> {
     io.text("actor", e.actor, Grammar::kPseudonymOrEmpty);
     approver(io, e.approver);
     stamp(io, e.at);
+    io.optional("finding", e.finding,
+                [](Io& in, auto& id) { in.text("finding", id, Grammar::kLabel); });
     io.text("object", e.object, Grammar::kLabelOrEmpty);
     io.digest("reason", e.reason);
     io.text("result", e.result, Grammar::kToken);

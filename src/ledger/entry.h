@@ -257,7 +257,8 @@ struct Admin {
   std::string verb;   // "key.create" | "key.revoke" | "model.load" | "model.unload" | ...
   std::string actor;  // pseudonym
   std::optional<std::string> approver;
-  std::string object;  // an id or label of ours, never a name of a person
+  std::optional<std::string> finding;  // model.load: the gate's finding that refused the file
+  std::string object;                  // an id or label of ours, never a name of a person
   Digest reason{};
   std::string result;  // "done" or a code
 };

@@ -180,6 +180,8 @@ EXPLOSIVES = {
     "a macro that calls itself": ("{% macro f(x) %}{{ f(x + 1) }}{% endmacro %}{{ f(0) }}", "crashes"),
     "brackets without end": ("{{ " + "(" * 60_000, "crashes"),
 }
+# What the gate says of them, and the operator overrules: then the engine's own bound holds.
+ACCEPT = 'accept_findings = ["template.condition", "template.loop", "template.syntax"]\n'
 HEAD = '[engine]\ntemplate_timeout = "1s"\nscheduling = "other"'
 BOUND_S = 30  # a second of processor time on a busy machine, and the rest of a load
 
@@ -199,7 +201,7 @@ def assert_blames_template(reply):
 def test_B8_a_chat_template_that_explodes_at_the_load_is_bounded_and_named(beside, name, where):
     file, configure = beside
     template, words = EXPLOSIVES[name]
-    more = ""
+    more = ACCEPT
     if where == "in the file":
         with_text(TINY, file, "tokenizer.chat_template", template)
     else:
@@ -228,7 +230,7 @@ def test_B8_a_chat_template_that_explodes_at_the_load_is_bounded_and_named(besid
 def test_B8_a_chat_template_that_explodes_on_a_request_is_bounded_and_the_engine_comes_again(beside, name, stream):
     file, configure = beside
     with_text(TINY, file, "tokenizer.chat_template", "{% if messages[-1]['content'] == 'boom' %}" + EXPLOSIVES[name][0] + "{% endif %}" + PLAIN)
-    with configure(head=HEAD) as server:
+    with configure(ACCEPT, HEAD) as server:
         assert ask(server, "tiny").status == 200
         [other] = server.engine_pids()
         assert chat(server).status == 200
@@ -247,7 +249,7 @@ def test_B8_a_chat_template_that_explodes_on_a_request_is_bounded_and_the_engine
 def test_B8_a_chat_template_burns_no_longer_when_its_caller_has_left(beside):
     file, configure = beside
     with_text(TINY, file, "tokenizer.chat_template", "{% if messages[-1]['content'] == 'boom' %}" + LOOP + "{% endif %}" + PLAIN)
-    with configure(head=HEAD) as server:
+    with configure(ACCEPT, HEAD) as server:
         assert chat(server).status == 200
         [engine] = server.engine_pids()
         with socket.create_connection(server.tcp) as connection:

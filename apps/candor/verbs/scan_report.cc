@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "context.h"
+#include "verbs/sarif.h"
 
 namespace candor::cli {
 namespace {
@@ -32,18 +33,6 @@ std::string clean(std::string_view text) {
   const auto value = json::parse(quoted);
   if (!value || !value->is_string()) return "";
   return {value->get_string().data(), value->get_string().size()};
-}
-
-// A relative reference (RFC 3986): each part of the path encoded.
-std::string uri_of(std::string_view path) {
-  std::string uri;
-  while (true) {
-    const std::size_t slash = path.find('/');
-    uri += percent_encode(path.substr(0, slash));
-    if (slash == std::string_view::npos) return uri;
-    uri += '/';
-    path.remove_prefix(slash + 1);
-  }
 }
 
 }  // namespace
@@ -165,7 +154,7 @@ json::Object report_sarif(const ScanReport& report, const std::vector<dlp::Detec
     if (!one.value.empty()) region["snippet"] = json::Object{{"text", clean(one.value)}};
     json::Object location;
     location["physicalLocation"] =
-        json::Object{{"artifactLocation", json::Object{{"uri", uri_of(one.path)}}},
+        json::Object{{"artifactLocation", json::Object{{"uri", sarif_uri(one.path)}}},
                      {"region", std::move(region)}};
     json::Object result;
     result["ruleId"] = detector.id;
@@ -177,20 +166,7 @@ json::Object report_sarif(const ScanReport& report, const std::vector<dlp::Detec
                                         {"layer", std::string(dlp::to_string(one.finding.layer))}};
     results.push_back(std::move(result));
   }
-  json::Object driver;
-  driver["name"] = "candor scan";
-  driver["version"] = std::string(version);
-  driver["rules"] = std::move(rules);
-  json::Object run;
-  run["tool"] = json::Object{{"driver", std::move(driver)}};
-  run["columnKind"] = "unicodeCodePoints";
-  run["results"] = std::move(results);
-  json::Object document;
-  document["$schema"] =
-      "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
-  document["version"] = "2.1.0";
-  document["runs"] = json::Array{std::move(run)};
-  return document;
+  return sarif_document("candor scan", version, std::move(rules), std::move(results));
 }
 
 void print_detectors(const Output& out, const std::vector<dlp::Detector>& detectors) {

@@ -37,6 +37,13 @@ struct LineageOptions {
 [[nodiscard]] int run_model_lineage(const LineageOptions& options);
 [[nodiscard]] int run_model_compare(const LineageOptions& options);
 
+struct InspectOptions {
+  std::string file;
+  bool sarif = false;
+  bool json = false, raw = false;
+};
+// Needs no configuration and no server.
+[[nodiscard]] int run_model_inspect(const InspectOptions& options);
 // Whom a signature must be by: one of key, roots, and trusted_root with identity and issuer.
 struct TrustOptions {
   std::string key, roots, at;  // PEM; at: when a certificate must hold, default now

@@ -16,6 +16,7 @@
 
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "engine/internal/child_report.h"
 #include "json/json.h"
 
 namespace candor::engine::internal {
@@ -24,100 +25,8 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kMaxReport = model::kMaxSummaryBytes + 8'192;
 constexpr std::uint64_t kProbeMemory = 1ULL << 30U;
 constexpr std::size_t kFirstAdapter = 6;  // the engine's descriptors below have fixed uses
-
-std::unexpected<Error> os_error(std::string_view doing) {
-  return fail(Code::kInternal, fmt::format("{}: {}", doing, std::strerror(errno)));
-}
-
-struct Pipe {
-  OwnedFd reader, writer;
-};
-Result<Pipe> make_pipe() {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return os_error("no pipe");
-  return Pipe{.reader = OwnedFd(ends[0]), .writer = OwnedFd(ends[1])};
-}
-
-// Lines of a child's report, one after the other, until a deadline.
-class ReportReader {
- public:
-  ReportReader(int fd, std::chrono::milliseconds patience)
-      : fd_(fd), deadline_(Clock::now() + patience) {}
-
-  // Without its line feed. kUnavailable at end-of-file, kDeadlineExceeded, kResourceExhausted.
-  Result<std::string> line() {
-    for (;;) {
-      if (const std::size_t end = text_.find('\n'); end != std::string::npos) {
-        std::string out = text_.substr(0, end);
-        text_.erase(0, end + 1);
-        return out;
-      }
-      if (text_.size() > kMaxReport) {
-        return fail(Code::kResourceExhausted, "a sandboxed process reports too much");
-      }
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
-      pollfd wanted{.fd = fd_, .events = POLLIN, .revents = 0};
-      const int ready = poll(&wanted, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
-      if (ready < 0 && errno == EINTR) continue;
-      if (ready == 0) return fail(Code::kDeadlineExceeded, "a sandboxed process does not report");
-      std::array<char, 16'384> buffer;
-      const ssize_t got = read(fd_, buffer.data(), buffer.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return fail(Code::kUnavailable, "a sandboxed process ended without a report");
-      text_.append(buffer.data(), static_cast<std::size_t>(got));
-    }
-  }
-
- private:
-  int fd_;
-  Clock::time_point deadline_;
-  std::string text_;
-};
-
-SandboxGrants with_namespaces(SandboxGrants grants, const NamespaceGrants& namespaces) {
-  grants.pid_namespace = namespaces.pid;
-  grants.mount_namespace = namespaces.mount;
-  grants.ipc_namespace = namespaces.ipc;
-  grants.network_namespace = namespaces.network;
-  grants.user_namespace = namespaces.user;
-  return grants;
-}
-
-// Ends and reaps a short-lived child on every path.
-class ChildGuard {
- public:
-  explicit ChildGuard(Child& child) : child_(&child) {}
-  ~ChildGuard() {
-    if (child_ == nullptr) return;
-    (void)send_signal(*child_, SIGKILL);
-    (void)wait_for_exit(*child_, -1);
-  }
-  void dismiss() { child_ = nullptr; }
-
- private:
-  Child* child_;
-};
-
-Code code_named(std::string_view name) {
-  for (const Code code : {Code::kInvalidArgument, Code::kFailedPrecondition,
-                          Code::kResourceExhausted, Code::kUnavailable}) {
-    if (name == to_string(code)) return code;
-  }
-  return Code::kInvalidArgument;
-}
-
-Result<model::GgufSummary> read_summary(std::string_view line) {
-  if (!line.starts_with("{\"error\":")) return model::summary_from_json(line);
-  const json::Value value = TRY(json::parse(line, {.max_bytes = 4'096, .max_depth = 2}));
-  const json::Object& object = *TRY(json::as_object(value, "report"));
-  const std::string_view code = TRY(json::get_string(object, "error"));
-  const std::string_view message = TRY(json::get_string(object, "message"));
-  return fail(code_named(code), strip_controls(message.substr(0, 300)));
-}
 
 }  // namespace
 
@@ -209,24 +118,7 @@ Result<EngineIdentity> identify_engine(const Program& program, const Path& manif
 }
 
 Result<Inspection> Launcher::inspect(int model_fd) {
-  Pipe report = TRY(make_pipe());
-  Child child =
-      TRY(spawner_.spawn({.binary_fd = programs_.inspect.fd.get(),
-                          .arguments = {"candor-inspect", "--model-fd", "3", "--report-fd", "4"},
-                          .descriptors = {{programs_.null.get(), 0},
-                                          {programs_.null.get(), 1},
-                                          {programs_.null.get(), 2},
-                                          {model_fd, 3},
-                                          {report.writer.get(), 4}}}));
-  const ChildGuard guard(child);
-  report.writer.reset();
-  ReportReader reader(report.reader.get(), 30s);
-  const std::string grants_line = TRY(reader.line());
-  Inspection out;
-  out.grants = with_namespaces(TRY(grants_from_json(grants_line)), child.namespaces);
-  const std::string summary_line = TRY(reader.line());
-  out.summary = TRY(read_summary(summary_line));
-  return out;
+  return inspect_model(spawner_, programs_.inspect.fd.get(), programs_.null.get(), model_fd);
 }
 
 Result<KernelProbe> Launcher::kernel_probe(const std::vector<model::TensorTypeUse>& types) {

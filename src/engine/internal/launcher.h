@@ -12,6 +12,7 @@
 #include "base/file_system.h"
 #include "base/sensitive.h"
 #include "engine/child_process.h"
+#include "engine/inspect.h"
 #include "engine/sandbox.h"
 #include "engine/supervisor.h"
 #include "model/gguf_reader.h"
@@ -38,11 +39,6 @@ struct Programs {
 // digest over {"binary","cpu_features","manifest","type":"candor.engine/1"} as canonical JSON.
 [[nodiscard]] Result<EngineIdentity> identify_engine(const Program& program, const Path& manifest,
                                                      std::vector<std::string> cpu_features);
-
-struct Inspection {
-  model::GgufSummary summary;
-  SandboxGrants grants;
-};
 
 struct StartedEngine {
   Child child;

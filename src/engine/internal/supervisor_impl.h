@@ -94,7 +94,8 @@ struct EngineSupervisor::Impl : std::enable_shared_from_this<EngineSupervisor::I
   // supervisor_load.cc
   asio::awaitable<void> load(std::string name);
   asio::awaitable<Result<std::shared_ptr<EngineInstance>>> build(std::string name,
-                                                                 ModelConfig config);
+                                                                 ModelConfig config,
+                                                                 std::string& finding);
   asio::awaitable<Result<void>> make_room(std::string name, std::uint64_t bytes);
   asio::awaitable<Result<void>> check_kernels(const model::GgufSummary& summary, KernelProbe& out);
   asio::awaitable<Result<void>> wait_ready(std::shared_ptr<EngineInstance> instance);

@@ -70,8 +70,22 @@ class GgufBuilder {
     put(tensors_, static_cast<std::uint32_t>(dimensions.size()));
     for (const auto d : dimensions) put(tensors_, d);
     put(tensors_, type);
+    offset_places_.push_back(tensors_.size());
     put(tensors_, std::uint64_t{0});
+    std::uint64_t elements = 1;
+    for (const auto d : dimensions) elements *= d;
+    elements_.push_back(elements);
     ++tensor_count_;
+    return *this;
+  }
+  // Gives each tensor so far its place, as of four bytes for each value, and the file its data.
+  GgufBuilder& with_data() {
+    std::uint64_t at = 0;
+    for (std::size_t i = 0; i < elements_.size(); ++i) {
+      std::memcpy(tensors_.data() + offset_places_[i], &at, sizeof at);
+      at = (at + 4 * elements_[i] + 31) / 32 * 32;
+    }
+    data_bytes_ = at;
     return *this;
   }
   [[nodiscard]] std::string build() const {
@@ -79,7 +93,9 @@ class GgufBuilder {
     put(out, version_);
     put(out, tensor_count_);
     put(out, pair_count_);
-    return out + body_ + tensors_;
+    out += body_ + tensors_;
+    if (data_bytes_ != 0) out.resize((out.size() + 31) / 32 * 32 + data_bytes_);
+    return out;
   }
 
  private:
@@ -102,6 +118,9 @@ class GgufBuilder {
   std::uint64_t tensor_count_ = 0;
   std::string body_;
   std::string tensors_;
+  std::vector<std::size_t> offset_places_;
+  std::vector<std::uint64_t> elements_;
+  std::uint64_t data_bytes_ = 0;
 };
 
 class MemorySource final : public ByteSource {
