@@ -443,8 +443,11 @@ void add_policy(CLI::App& app, Commands& c) {
       verb(*policy, "replay", "What other rules would have decided about recorded exchanges",
            "  candor policy replay base eu new-rules.toml --since 30d\n"
            "  candor policy replay rules/ --log /mnt/export --json\n"
+           "  candor policy replay rules/ --content --reason \"review of the third quarter\"\n"
            "It reads what the log holds of each decision and no text. A rule that asks for what\n"
-           "no entry holds (budgets, temperature, names of tools) is listed as undecided.");
+           "no entry holds (budgets, temperature, names of tools) is listed as undecided. With\n"
+           "--content the sealed texts are read again where the auditor's key is, with today's\n"
+           "detectors; that is an entry of the running server's log, and no text is shown.");
   replay->add_option("rules", c.policy.paths, "All that would be in force: files, folders, packs")
       ->required()
       ->type_name("FILE|DIR|PACK");
@@ -452,6 +455,13 @@ void add_policy(CLI::App& app, Commands& c) {
       ->type_name("DURATION");
   replay->add_option("--log", c.policy.log, "A published log; default: this data folder's")
       ->type_name("DIR");
+  CLI::Option* content =
+      replay->add_flag("--content", c.policy.content, "Read the sealed texts again (an entry)");
+  replay->add_option("--auditor-key", c.policy.auditor_key, "Default: candor key auditor's file")
+      ->needs(content)
+      ->type_name("FILE");
+  content->needs(replay->add_option("--reason", c.policy.reason, "Sealed beside the entry")
+                     ->type_name("TEXT"));
   replay->add_option("--rows", c.policy.rows, "How many rows to show")->capture_default_str();
   runs(replay, c, [&c](const Context& x) { return run_policy_replay(x, c.policy); });
 }

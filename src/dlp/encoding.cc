@@ -1,7 +1,9 @@
 #include "dlp/encoding.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "dlp/internal/byte_classes.h"
 #include "dlp/internal/decode.h"
 
 namespace candor::dlp {
@@ -39,30 +41,26 @@ bool encoded_again(std::string_view decoded) {
 class Opener {
  public:
   Opener(std::string_view text, Ending ending, Opened& out)
-      : text_(text), open_(ending == Ending::kMayGoOn), out_(out) {}
-
-  void base64() {
-    for (std::size_t at = 0; at < text_.size();) {
-      if (base64_value(text_[at]) < 0) {
-        ++at;
-        continue;
-      }
-      bool open = false;
-      at = chain(at, base64_value, looks_encoded, open);
-      open_chain(open, 4, decode_base64);
-    }
+      : text_(text), classes_(out.classes), open_(ending == Ending::kMayGoOn), out_(out) {
+    classify(text, out.classes);
   }
 
+  void base64() { chains(Alphabet::kBase64, 0, text_.size()); }
   void hex() {
-    for (std::size_t at = 0; at < text_.size();) {
-      if (hex_value(text_[at]) < 0) {
-        ++at;
-        continue;
-      }
-      bool open = false;
-      at = chain(at, hex_value, looks_hex, open);
-      open_chain(open, 2, decode_hex);
+    // No chain of twenty digits without as many bytes of digits and joints in a row.
+    const BitText& bits = classes_.hex_or_joint;
+    std::size_t end = 0;
+    for (;;) {
+      const std::size_t begin = bits.find_twenty(end);
+      if (begin >= text_.size()) break;
+      end = std::min(bits.find(begin, false), text_.size());
+      chains(Alphabet::kHex, begin, end);
     }
+    if (!open_ || end == text_.size()) return;
+    // What may grow into one.
+    std::size_t begin = text_.size();
+    while (begin > end && (bits.from(begin - 1) & 1U) != 0) --begin;
+    chains(Alphabet::kHex, begin, text_.size());
   }
 
   void escapes(Layer layer) {
@@ -85,55 +83,68 @@ class Opener {
   }
 
  private:
-  [[nodiscard]] std::size_t group_end(std::size_t at, int (*value)(char)) const {
-    while (at < text_.size() && value(text_[at]) >= 0) ++at;
-    return at;
+  enum class Alphabet : std::uint8_t { kBase64, kHex };
+
+  // Groups of the alphabet in [from, until) that look encoded and stand close together, as chains.
+  void chains(Alphabet alphabet, std::size_t from, std::size_t until) {
+    const BitText& bits = alphabet == Alphabet::kHex ? classes_.hex : classes_.base64;
+    bits.each_run(from, until, [&](std::size_t begin, std::size_t end) {
+      const bool looks_so = looks(begin, end, alphabet);
+      const bool may_grow = open_ && end == text_.size() && end - begin < kMinEncoded;
+      if (!chain_.empty() &&
+          (!(looks_so || may_grow) || !joins(chain_.back().second, begin, alphabet))) {
+        end_chain(alphabet, /*open=*/false);
+      }
+      if (may_grow) {
+        // It may still grow into a group of the chain, or one that is none.
+        if (chain_.empty()) out_.undecided.push_back(begin);
+        end_chain(alphabet, /*open=*/true);
+      } else if (looks_so) {
+        chain_.emplace_back(begin, end);
+      }
+    });
+    if (chain_.empty()) return;
+    const std::size_t end = chain_.back().second;
+    end_chain(alphabet, open_ && (end == text_.size() || joins(end, text_.size(), alphabet)));
   }
 
-  // The chain of groups from `at` on, into places_; answers where to go on.
-  std::size_t chain(std::size_t at, int (*value)(char), bool (*looks)(std::string_view),
-                    bool& open) {
-    const bool hex = value == hex_value;
-    places_.clear();
-    std::size_t end = at;
-    for (std::size_t begin = at;;) {
-      const std::size_t stop = group_end(begin, value);
-      const std::string_view group = text_.substr(begin, stop - begin);
-      if (open_ && stop == text_.size() && group.size() < kMinEncoded) {
-        // It may still grow into a group of the chain, or one that is none.
-        open = true;
-        if (places_.empty()) out_.undecided.push_back(begin);
-        break;
+  // Whether a group that begins at `next` goes on with a chain that has come to `end`.
+  [[nodiscard]] bool joins(std::size_t end, std::size_t next, Alphabet alphabet) const {
+    if (alphabet == Alphabet::kHex && text_[end] == ':') return next == end + 1;
+    return next > end && next - end <= kMaxGap && skip_spaces(text_, end) == next;
+  }
+
+  [[nodiscard]] bool looks(std::size_t begin, std::size_t end, Alphabet alphabet) const {
+    const std::size_t size = end - begin;
+    if (size >= kMinEncoded) return true;
+    if (alphabet == Alphabet::kHex) return size % 2 == 0;
+    // A word of the alphabet that prose does not have.
+    return (size <= 12 && size % 4 == 0) ||
+           (classes_.turns.from(begin + 1) & ((1ULL << (size - 1)) - 1)) != 0;
+  }
+
+  void end_chain(Alphabet alphabet, bool open) {
+    if (chain_.empty()) return;
+    std::size_t size = 0;
+    for (const auto& [begin, end] : chain_) size += end - begin;
+    // The last character may be half of a byte.
+    if (open) out_.undecided.push_back(chain_.back().second - 1);
+    if (size >= (open ? 2 : kMinEncoded)) {
+      places_.clear();
+      for (const auto& [begin, end] : chain_) {
+        for (std::size_t i = begin; i < end; ++i) places_.push_back(static_cast<std::uint32_t>(i));
       }
-      if (!looks(group)) {
-        if (places_.empty()) return stop;
-        break;
-      }
-      for (std::size_t i = begin; i < stop; ++i) {
-        places_.push_back(static_cast<std::uint32_t>(i));
-      }
-      end = stop;
-      if (end == text_.size()) {
-        open = open_;
-        break;
-      }
-      if (hex ? text_[end] == ':' : text_[end] == '=') {
-        if (!hex) break;
-        begin = end + 1;
+      if (alphabet == Alphabet::kBase64) {
+        open_chain(open, 4, decode_base64);
       } else {
-        begin = skip_spaces(text_, end);
-        if (begin == end || begin - end > kMaxGap) break;
+        open_chain(open, 2, decode_hex);
       }
     }
-    if (!open) return end;
-    // The last character may be half of a byte.
-    if (!places_.empty()) out_.undecided.push_back(places_.back());
-    return text_.size();
+    chain_.clear();
   }
 
   void open_chain(bool open, std::size_t alignments,
                   Region (*decode)(std::string_view, std::span<const std::uint32_t>)) {
-    if (places_.size() < (open ? 2 : kMinEncoded)) return;
     bool text = false;
     for (std::size_t chunk = 0;; chunk += kChunk - kChunkOverlap) {
       const auto places =
@@ -210,9 +221,11 @@ class Opener {
   }
 
   std::string_view text_;
+  const ByteClasses& classes_;
   bool open_;
   Opened& out_;
-  std::vector<std::uint32_t> places_;
+  std::vector<std::pair<std::size_t, std::size_t>> chain_;  // groups [begin, end)
+  std::vector<std::uint32_t> places_;                       // of its characters
 };
 
 }  // namespace

@@ -22,6 +22,8 @@
 #include <string_view>
 #include <vector>
 
+#include "dlp/internal/byte_classes.h"
+
 namespace candor::dlp {
 
 enum class Layer : std::uint8_t { kPlain, kBase64, kHex, kPercent, kHtml, kEscapes };
@@ -61,6 +63,7 @@ struct Opened {
   std::vector<OpaqueRun> opaque;  // kMinOpaque or longer and no text, or encoded a second time
   // Of a text that may go on: where something encoded may stand that is not in a region yet.
   std::vector<std::size_t> undecided;
+  ByteClasses classes;  // of the text
 };
 
 enum class Ending : std::uint8_t { kEnds, kMayGoOn };

@@ -34,7 +34,8 @@ struct Scanner::Scratch {
 };
 
 struct Scanner::State : Compiled {
-  void run(std::string_view view, Scratch& scratch, Pending* pending) const;
+  // Matches that begin before the floor may be left out.
+  void run(std::string_view view, std::size_t floor, Scratch& scratch, Pending* pending) const;
   // Fills scratch.found with all that is found in text, in order; context: folded text before it.
   // pending: of context and the folded text together, where the text may go on.
   void collect(std::string_view context, std::string_view text, Scratch& scratch,
@@ -89,12 +90,13 @@ Scanner::ScratchPtr Scanner::make_scratch() const {
   return scratch;
 }
 
-void Scanner::State::run(std::string_view view, Scratch& scratch, Pending* pending) const {
+void Scanner::State::run(std::string_view view, std::size_t floor, Scratch& scratch,
+                         Pending* pending) const {
   sweep(view, scratch.swept);
   scratch.hits.clear();
   search.scan(view, scratch.workspace, scratch.hits);
   scratch.matches.clear();
-  Pass(*this, view, scratch.workspace, scratch.looked, scratch.matches, pending)
+  Pass(*this, view, floor, scratch.workspace, scratch.looked, scratch.matches, pending)
       .run(scratch.swept, scratch.hits);
 }
 
@@ -125,7 +127,7 @@ void Scanner::State::collect(std::string_view context, std::string_view text, Sc
         {finding, pending != nullptr && match.touched && is_trigger(detectors, finding)});
   };
 
-  run(view, scratch, pending);
+  run(view, context.size(), scratch, pending);
   for (const Match& match : scratch.matches) add(match, match.place, Layer::kPlain);
   if (hidden && detectors[*hidden].confidence >= min_confidence) {
     for (const auto& [begin, end] : scratch.plain.hidden()) {
@@ -137,6 +139,7 @@ void Scanner::State::collect(std::string_view context, std::string_view text, Sc
   open_encodings(view, scratch.swept.hints, scratch.opened,
                  pending != nullptr ? Ending::kMayGoOn : Ending::kEnds);
   for (const Region& region : scratch.opened.regions) {
+    if (region.end <= context.size() && !region.open) continue;
     collect_region(region, context.size(), scratch, add, pending);
   }
   if (pending != nullptr) {
@@ -170,12 +173,9 @@ void Scanner::State::collect_region(const Region& region, std::size_t context, S
   const auto from = [&](std::size_t at) {
     return std::size_t{region.from[scratch.inner.original(at, at + 1).first]};
   };
-  Pending inside;
-  if (region.open) {
-    const auto places = std::views::iota(std::size_t{0}, view.size());
-    inside.floor = *std::ranges::lower_bound(places, context, {}, from);
-  }
-  run(view, scratch, region.open ? &inside : nullptr);
+  const auto places = std::views::iota(std::size_t{0}, view.size());
+  Pending inside{.floor = *std::ranges::lower_bound(places, context, {}, from)};
+  run(view, inside.floor, scratch, region.open ? &inside : nullptr);
   if (region.open && inside.at < view.size()) pending->add(from(inside.at));
   const std::size_t seen_before = binary ? before : kContextBefore;
   for (const Match& match : scratch.matches) {

@@ -102,6 +102,7 @@ const Admin::Route Admin::kRoutes[] = {
     {http::Method::kPost, "/v1/exceptions", &Admin::open_exception},
     {http::Method::kPost, "/v1/exceptions/close", &Admin::close_exception},
     {http::Method::kGet, "/v1/callers", &Admin::callers},
+    {http::Method::kPost, "/v1/replays", &Admin::replay_note},
     {http::Method::kGet, "/v1/budgets", &Admin::budgets},
     {http::Method::kPost, "/v1/budgets/reconcile", &Admin::reconcile},
     {http::Method::kPost, "/v1/shutdown", &Admin::shutdown},

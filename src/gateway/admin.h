@@ -95,6 +95,7 @@ class Admin final : public http::Handler {
   // Of what is over nothing is kept.
   [[nodiscard]] Task<Result<void>> drop_ended_exceptions();
   [[nodiscard]] Task<Result<json::Value>> callers(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> replay_note(Request& request);
   [[nodiscard]] Task<Result<json::Value>> budgets(Request& request);
   [[nodiscard]] Task<Result<json::Value>> reconcile(Request& request);
   [[nodiscard]] Task<Result<json::Value>> shutdown(Request& request);

@@ -142,6 +142,17 @@ Task<Result<json::Value>> Admin::close_exception(Request& request) {
   co_return json::Value(std::move(out));
 }
 
+// Sealed texts are about to be read again by whoever has the auditor's key (L8).
+Task<Result<json::Value>> Admin::replay_note(Request& request) {
+  if (optional_text(request.body, "reason").find_first_not_of(" \t\n") == std::string::npos) {
+    co_return fail(Code::kInvalidArgument, "a reason of 1 to 4,096 bytes is needed");
+  }
+  const auto policy = digest_from_hex(optional_text(request.body, "policy"));
+  if (!policy) co_return fail(Code::kInvalidArgument, "policy is a digest of 64 hexadecimal digits");
+  const std::uint64_t index = CO_TRY(co_await record(request, "policy.replay", to_hex(*policy)));
+  co_return json::Value(json::Object{{"index", number(index)}});
+}
+
 // Who stands behind the log's pseudonyms, for a replay.
 Task<Result<json::Value>> Admin::callers(Request& /*request*/) {
   const auto names = CO_TRY(co_await off_thread(

@@ -137,14 +137,18 @@ Replay::Replay(const policy::Policy& policy, const DetectorsById& detectors,
                const NamesByPseudonym& names, std::int64_t since_us)
     : policy_(policy), detectors_(detectors), names_(names), since_us_(since_us) {}
 
-void Replay::judge(Verdicts& verdicts, const RecordedDecision& recorded) {
-  policy::Facts facts = recall(recorded, detectors_, names_);
+void Replay::judge(Verdicts& verdicts, const RecordedDecision& recorded, const FoundAgain* again) {
+  RecordedDecision now_known = recorded;
+  if (again != nullptr) {
+    now_known.policy.findings = recorded.phase == "answer" ? again->answer : again->request;
+  }
+  policy::Facts facts = recall(now_known, detectors_, names_);
   const std::size_t first = verdicts.facts.findings.size();
   if (recorded.phase == "answer") {  // decides on what was found in the request, too
     facts.findings.insert(facts.findings.begin(), verdicts.facts.findings.begin(),
                           verdicts.facts.findings.end());
   }
-  if (std::ranges::any_of(recorded.policy.findings, is_rest)) ++out_.truncated;
+  if (again == nullptr && std::ranges::any_of(recorded.policy.findings, is_rest)) ++out_.truncated;
   for (const auto& found : recorded.policy.findings) {
     verdicts.actions_before[action_line(found.class_name, found.action)] += found.count;
     if (!is_rest(found) && !detectors_.contains(found.detector)) {
@@ -192,7 +196,7 @@ void Replay::judge(Verdicts& verdicts, const RecordedDecision& recorded) {
   verdicts.facts = std::move(facts);
 }
 
-void Replay::take(std::uint64_t index, const ledger::Entry& entry) {
+void Replay::take(std::uint64_t index, const ledger::Entry& entry, const FoundAgain* again) {
   if (const auto* intent = std::get_if<ledger::Intent>(&entry)) {
     if (intent->at.time_us < since_us_) return;
     if (!intent->policy) {
@@ -202,7 +206,8 @@ void Replay::take(std::uint64_t index, const ledger::Entry& entry) {
     Verdicts verdicts;
     verdicts.index = index;
     verdicts.recorded = recorded(*intent);
-    judge(verdicts, verdicts.recorded);
+    judge(verdicts, verdicts.recorded, again);
+    if (again != nullptr) ++out_.reread;
     open_.insert_or_assign(intent->exchange, std::move(verdicts));
     return;
   }
@@ -212,9 +217,9 @@ void Replay::take(std::uint64_t index, const ledger::Entry& entry) {
       Verdicts verdicts;
       verdicts.index = index;
       verdicts.recorded = recorded(*decision);
-      judge(verdicts, verdicts.recorded);
+      judge(verdicts, verdicts.recorded, nullptr);
       verdicts.answered = true;  // there was none
-      close(std::move(verdicts));
+      close(std::move(verdicts), nullptr);
       return;
     }
     const auto open = open_.find(decision->exchange);
@@ -223,22 +228,22 @@ void Replay::take(std::uint64_t index, const ledger::Entry& entry) {
     answer.parameters = open->second.recorded.parameters;
     answer.provenance = open->second.recorded.provenance;
     open->second.answered = true;
-    judge(open->second, answer);
+    judge(open->second, answer, again);
     return;
   }
-  if (const auto* outcome = std::get_if<ledger::Outcome>(&entry)) end(outcome->exchange);
-  if (const auto* abort = std::get_if<ledger::Abort>(&entry)) end(abort->exchange);
+  if (const auto* outcome = std::get_if<ledger::Outcome>(&entry)) end(outcome->exchange, again);
+  if (const auto* abort = std::get_if<ledger::Abort>(&entry)) end(abort->exchange, again);
 }
 
-void Replay::end(const Id128& exchange) {
+void Replay::end(const Id128& exchange, const FoundAgain* again) {
   const auto open = open_.find(exchange);
   if (open == open_.end()) return;
   Verdicts verdicts = std::move(open->second);
   open_.erase(open);
-  close(std::move(verdicts));
+  close(std::move(verdicts), again);
 }
 
-void Replay::close(Verdicts verdicts) {
+void Replay::close(Verdicts verdicts, const FoundAgain* again) {
   if (!verdicts.answered && !policy::refuses(verdicts.after)) {
     // Nothing was found in its answer; rules about answers may yet have something to say.
     RecordedDecision answer = verdicts.recorded;
@@ -246,7 +251,7 @@ void Replay::close(Verdicts verdicts) {
     answer.policy.findings.clear();
     answer.policy.effect = "allow";
     answer.policy.rules.clear();
-    judge(verdicts, answer);
+    judge(verdicts, answer, again);
   }
   ++out_.exchanges;
   if (!verdicts.undecided.empty()) ++out_.undecided;
@@ -255,6 +260,10 @@ void Replay::close(Verdicts verdicts) {
   const bool refused = policy::refuses(verdicts.before) && policy::refuses(verdicts.after);
   auto findings = refused ? std::vector<std::string>()
                           : changes(verdicts.actions_before, verdicts.actions_after);
+  // What is only found now and left alone is treated as before.
+  if (again != nullptr) {
+    std::erase_if(findings, [](const std::string& line) { return line.ends_with(": none"); });
+  }
   if (verdicts.before == verdicts.after && findings.empty()) return;
   ++out_.different;
   const auto name = names_.find(verdicts.recorded.caller);

@@ -1,6 +1,7 @@
 // Other rules over recorded exchanges (C11): what they would have decided, from what the log holds
-// of each decision (docs/formats/entries.md). No text is read, and nothing but the log. What no
-// entry holds is unknown; a rule that needs it is told as undecided rather than guessed.
+// of each decision (docs/formats/entries.md) and, where the caller has read sealed texts again
+// (L8), from what is found in them now. What no entry holds is unknown; a rule that needs it is
+// told as undecided rather than guessed.
 //
 //   Replay replay(policy, detectors, names);
 //   for (each entry of the log, in order) replay.take(index, entry);
@@ -36,6 +37,12 @@ struct RecordedDecision {
 [[nodiscard]] RecordedDecision recorded(const ledger::Intent& intent);  // its policy must be there
 [[nodiscard]] RecordedDecision recorded(const ledger::Decision& decision);
 
+// What the detectors of today find in the sealed texts of an exchange: where these are read again,
+// facts are made of it instead of what was found then.
+struct FoundAgain {
+  std::vector<ledger::PolicyDecision::Found> request, answer;
+};
+
 using DetectorsById = std::map<std::string, dlp::Detector, std::less<>>;
 using NamesByPseudonym = std::map<std::string, std::string, std::less<>>;
 
@@ -61,6 +68,7 @@ struct Replayed {
   std::uint64_t different = 0;  // of those judged
   std::uint64_t undecided = 0;  // of those judged: some rule's answer is not known
   std::uint64_t truncated = 0;  // of those judged: more was found than their entries list
+  std::uint64_t reread = 0;     // of those judged: by their texts, not by what was found then
   std::map<std::string, std::uint64_t> undecided_rules;    // in how many exchanges
   std::map<std::string, std::uint64_t> unknown_detectors;  // ids that no pack here has
   std::vector<ReplayedGroup> groups;                       // the most frequent first
@@ -72,7 +80,8 @@ class Replay {
   Replay(const policy::Policy& policy, const DetectorsById& detectors,
          const NamesByPseudonym& names, std::int64_t since_us = 0);
 
-  void take(std::uint64_t index, const ledger::Entry& entry);
+  // again: of the exchange that the entry is about; null where its texts are not read.
+  void take(std::uint64_t index, const ledger::Entry& entry, const FoundAgain* again = nullptr);
   // Exchanges still open are judged by what is there. Nothing is taken afterwards.
   [[nodiscard]] Replayed finish();
 
@@ -88,9 +97,9 @@ class Replay {
     std::vector<std::string> undecided;
     bool answered = false;  // the answer was judged
   };
-  void judge(Verdicts& verdicts, const RecordedDecision& recorded);
-  void close(Verdicts verdicts);
-  void end(const Id128& exchange);
+  void judge(Verdicts& verdicts, const RecordedDecision& recorded, const FoundAgain* again);
+  void close(Verdicts verdicts, const FoundAgain* again);
+  void end(const Id128& exchange, const FoundAgain* again = nullptr);
 
   const policy::Policy& policy_;
   const DetectorsById& detectors_;

@@ -1,6 +1,7 @@
 #include "store/auditor_key.h"
 
 #include <algorithm>
+#include <map>
 
 #include "json/json.h"
 #include "store/internal/field_files.h"
@@ -88,6 +89,18 @@ Result<Sensitive<Digest>> open_slot(FileSystem& files, const DataPaths& paths,
   return unwrap_root(epoch, slot.id, slot.first_wrap);
 }
 
+// The texts of a record; without those of single fields that are erased.
+Result<std::vector<ledger::OpenedTranscript>> open_record(FileSystem& files, const DataPaths& paths,
+                                                          const ledger::KeySlot& slot,
+                                                          const Sensitive<Digest>& secret,
+                                                          const ledger::SealedRecord& record) {
+  if (slot.algorithm != ledger::WrapAlgorithm::kFieldKeys) {
+    return ledger::open_sealed_record(record, secret);
+  }
+  const std::vector<ledger::FieldKeys> fields = TRY(read_field_keys(files, paths, slot, secret));
+  return ledger::open_sealed_record(record, fields);
+}
+
 }  // namespace
 
 Sensitive<std::string> format_auditor_secret(const crypto::BoxKeyPair& pair) {
@@ -121,10 +134,6 @@ Result<std::vector<OpenedContent>> open_with_auditor_key(FileSystem& files,
   const DataPaths paths = TRY(paths_of(sealed_folder));
   const ledger::KeySlot slot = TRY(find_slot(files, paths, id));
   const Sensitive<Digest> secret = TRY(open_slot(files, paths, auditor, slot));
-  std::optional<std::vector<ledger::FieldKeys>> fields;  // single ones are erased
-  if (slot.algorithm == ledger::WrapAlgorithm::kFieldKeys) {
-    fields = TRY(read_field_keys(files, paths, slot, secret));
-  }
   std::vector<OpenedContent> out;
   SealedStore sealed(files, paths, system_clock());
   TRY(sealed.scan([&](const SealedPlace&, const Id128& found, ByteView bytes) -> Result<void> {
@@ -134,13 +143,52 @@ Result<std::vector<OpenedContent>> open_with_auditor_key(FileSystem& files,
       return other.record.transcripts.front().name == content.record.transcripts.front().name;
     });
     if (known) return {};  // written twice by a publication that was cut off
-    content.transcripts = fields ? TRY(ledger::open_sealed_record(content.record, *fields))
-                                 : TRY(ledger::open_sealed_record(content.record, secret));
+    content.transcripts = TRY(open_record(files, paths, slot, secret, content.record));
     out.push_back(std::move(content));
     return {};
   }));
   if (out.empty()) return fail(Code::kNotFound, "its content was removed by retention");
   return out;
+}
+
+Result<std::uint64_t> visit_with_auditor_key(
+    FileSystem& files, const Path& sealed_folder, const crypto::BoxKeyPair& auditor,
+    const std::function<Result<void>(const OpenedContent&)>& visit) {
+  const DataPaths paths = TRY(paths_of(sealed_folder));
+  std::map<Id128, ledger::KeySlot> slots;
+  const auto table = TRY(KeyTable::open_for_reading(files, paths.key_table()));
+  TRY(table->scan([&](std::uint64_t, const ledger::KeySlot& found) -> Result<void> {
+    slots.insert_or_assign(found.id, found);
+    return {};
+  }));
+  std::map<std::uint32_t, Result<Sensitive<Digest>>> epochs;
+  std::uint64_t unopened = 0;
+  SealedStore sealed(files, paths, system_clock());
+  TRY(sealed.scan([&](const SealedPlace&, const Id128& id, ByteView bytes) -> Result<void> {
+    const auto found = slots.find(id);
+    if (found == slots.end() || found->second.state == ledger::SlotState::kErased ||
+        found->second.first_wrap.empty()) {
+      ++unopened;
+      return {};
+    }
+    const ledger::KeySlot& slot = found->second;
+    auto epoch = epochs.find(slot.epoch);
+    if (epoch == epochs.end()) {
+      epoch = epochs.emplace(slot.epoch, open_epoch(files, paths, auditor, slot.epoch)).first;
+    }
+    if (!epoch->second) {
+      if (epoch->second.error().code() != Code::kPermissionDenied) {
+        return std::unexpected(epoch->second.error());
+      }
+      ++unopened;
+      return {};
+    }
+    const Sensitive<Digest> secret = TRY(unwrap_root(*epoch->second, slot.id, slot.first_wrap));
+    OpenedContent content{.record = TRY(ledger::decode_sealed_record(bytes)), .transcripts = {}};
+    content.transcripts = TRY(open_record(files, paths, slot, secret, content.record));
+    return visit(content);
+  }));
+  return unopened;
 }
 
 }  // namespace candor::store

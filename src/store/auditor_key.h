@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,5 +47,12 @@ struct OpenedContent {
 [[nodiscard]] Result<std::vector<OpenedContent>> open_with_auditor_key(
     FileSystem& files, const Path& sealed_folder, const crypto::BoxKeyPair& auditor,
     const Id128& id);
+
+// All records of exchanges and notes that this auditor can open, in the order of the store, checked
+// as above; a record that was written twice comes twice. Answers how many could not be opened:
+// erased, or sealed to others. Errors of visit() end it.
+[[nodiscard]] Result<std::uint64_t> visit_with_auditor_key(
+    FileSystem& files, const Path& sealed_folder, const crypto::BoxKeyPair& auditor,
+    const std::function<Result<void>(const OpenedContent&)>& visit);
 
 }  // namespace candor::store

@@ -4,13 +4,18 @@
 
 namespace candor::cli {
 
-Result<gateway::DetectorsById> detectors_in_force(const Context& context) {
-  gateway::DetectorsById out;
+Result<std::vector<dlp::Pack>> packs_in_force(const Context& context) {
   std::vector<dlp::Pack> packs = TRY(dlp::builtin_packs());
   for (const Path& file : context.config().policy.detectors) {
     const std::string text = TRY(read_text_file(file, dlp::kMaxPackBytes));
     packs.push_back(TRY(dlp::parse_pack(text, file.string())));
   }
+  return packs;
+}
+
+Result<gateway::DetectorsById> detectors_in_force(const Context& context) {
+  gateway::DetectorsById out;
+  std::vector<dlp::Pack> packs = TRY(packs_in_force(context));
   for (dlp::Pack& pack : packs) {
     for (dlp::Detector& detector : pack.detectors) {
       out.insert_or_assign(detector.id, std::move(detector));

@@ -6,8 +6,11 @@
 #include "config/keys.h"
 #include "log_folder.h"
 #include "policy/check.h"
+#include "store/data_folder.h"
+#include "verbs/auditor.h"
 #include "verbs/policy_files.h"
 #include "verbs/policy_log.h"
+#include "verbs/sealed_findings.h"
 #include "verbs/verbs.h"
 
 namespace candor::cli {
@@ -54,13 +57,15 @@ json::Object to_json(const gateway::Replayed& replayed) {
   for (const auto& [rule, count] : replayed.undecided_rules) undecided[rule] = count;
   for (const auto& [detector, count] : replayed.unknown_detectors) unknown[detector] = count;
   return json::Object{
-      {"exchanges", replayed.exchanges},         {"different", replayed.different},
-      {"without_record", replayed.unjudged},     {"undecided", replayed.undecided},
-      {"truncated", replayed.truncated},         {"undecided_rules", std::move(undecided)},
-      {"unknown_detectors", std::move(unknown)}, {"groups", std::move(groups)}};
+      {"exchanges", replayed.exchanges},     {"different", replayed.different},
+      {"without_record", replayed.unjudged}, {"undecided", replayed.undecided},
+      {"truncated", replayed.truncated},     {"undecided_rules", std::move(undecided)},
+      {"read_again", replayed.reread},       {"unknown_detectors", std::move(unknown)},
+      {"groups", std::move(groups)}};
 }
 
-void show_result(const Output& out, const gateway::Replayed& replayed, std::uint64_t most) {
+void show_result(const Output& out, const gateway::Replayed& replayed,
+                 const std::optional<SealedFindings>& again, std::uint64_t most) {
   std::vector<std::vector<std::string>> rows;
   for (const gateway::ReplayedGroup& group : replayed.groups) {
     if (rows.size() == most) break;
@@ -78,6 +83,12 @@ void show_result(const Output& out, const gateway::Replayed& replayed, std::uint
   }
   out.line(fmt::format("{} of {} exchanges would have been treated differently", replayed.different,
                        replayed.exchanges));
+  if (again) {
+    out.line(
+        fmt::format("{} of them by their sealed texts, read again with today's detectors; {} "
+                    "records are erased or sealed to others",
+                    replayed.reread, again->unopened()));
+  }
   if (replayed.unjudged != 0) {
     out.line(fmt::format("{} more ran when no policy was in force: nothing is recorded of them",
                          replayed.unjudged));
@@ -95,6 +106,19 @@ void show_result(const Output& out, const gateway::Replayed& replayed, std::uint
     out.line(fmt::format("of {} exchanges the log lists not every finding by itself",
                          replayed.truncated));
   }
+}
+
+// Whose texts are read again is on record first (L8).
+Result<SealedFindings> read_again(const Context& context, const PolicyOptions& options,
+                                  const policy::Policy& policy) {
+  TRY(admin_call(context, "POST", "/v1/replays",
+                 json::Object{{"policy", to_hex(policy.digest())}, {"reason", options.reason}}));
+  (void)admin_call(context, "POST", "/v1/publish");
+  const Path sealed = store::DataPaths(context.data_dir()).sealed();
+  return SealedFindings::read(context, sealed,
+                              options.auditor_key.empty()
+                                  ? default_auditor_key()
+                                  : std::filesystem::path(options.auditor_key));
 }
 
 }  // namespace
@@ -122,6 +146,12 @@ int run_policy_replay(const Context& context, const PolicyOptions& options) {
   if (!detectors) return report(out, detectors.error());
   const gateway::NamesByPseudonym names = callers(context);
   if (options.log.empty()) (void)admin_call(context, "POST", "/v1/publish");
+  std::optional<SealedFindings> again;
+  if (options.content) {
+    auto read = read_again(context, options, *policy);
+    if (!read) return report(out, read.error());
+    again = *std::move(read);
+  }
   auto log = PublishedLog::open(options.log.empty() ? context.data_dir() : Path(options.log));
   if (!log) return report(out, log.error());
   gateway::Replay replay(*policy, *detectors, names, *since);
@@ -135,7 +165,9 @@ int run_policy_replay(const Context& context, const PolicyOptions& options) {
                                                        "ledger verify'",
                                                        index)});
     }
-    replay.take(index, *entry);
+    const auto found = again ? again->of(*entry) : nullptr;
+    if (!found) return report(out, found.error());
+    replay.take(index, *entry, *found);
     if (index % kProgressEvery == kProgressEvery - 1 && ::isatty(STDERR_FILENO) == 1) {
       out.note(fmt::format("{} of {} entries", index + 1, size));
     }
@@ -144,7 +176,7 @@ int run_policy_replay(const Context& context, const PolicyOptions& options) {
   if (out.json()) {
     out.document(to_json(replayed));
   } else {
-    show_result(out, replayed, options.rows);
+    show_result(out, replayed, again, options.rows);
   }
   return kExitDone;
 }

@@ -127,6 +127,8 @@ struct PolicyOptions {
   std::string subject;             // explain: an entry's index or an exchange
   std::string since, log;          // replay, explain
   std::uint64_t rows = 20;         // replay: groups shown
+  bool content = false;            // replay: read sealed texts again
+  std::string auditor_key, reason;
 };
 [[nodiscard]] int run_policy_check(const Output& out, const PolicyOptions& options);
 [[nodiscard]] int run_policy_explain(const Context& context, const PolicyOptions& options);

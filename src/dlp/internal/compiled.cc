@@ -115,13 +115,14 @@ class Compiler {
   }
 
   void look_back() {
-    std::size_t lead = 0;
     std::size_t spans = 0;
     for (const CompiledBranch& branch : out_.branches) {
       std::size_t before_mark = 0;
       for (std::size_t i = 0; branch.branch.marked && i < branch.branch.mark_first; ++i) {
         before_mark += branch.branch.elements[i].max;
       }
+      const bool digits = out_.detectors[branch.detector].anchor == Anchor::kDigits;
+      std::size_t& lead = digits ? out_.digit_lead : out_.lead;
       lead = std::max(lead, before_mark);
     }
     for (std::size_t i = 0; i < out_.detectors.size(); ++i) {
@@ -129,7 +130,8 @@ class Compiler {
         spans = std::max<std::size_t>(spans, out_.detectors[i].max_span);
       }
     }
-    out_.before = kContextBefore + 2 + kNearBytes + out_.starts.longest() + 64 + lead + spans;
+    out_.before = kContextBefore + 2 + kNearBytes + out_.starts.longest() + 64 +
+                  std::max(out_.lead, out_.digit_lead) + spans;
   }
 
   void add_head(std::uint32_t index, const CompiledBranch& branch) {
@@ -180,7 +182,7 @@ class Compiler {
                                        "start as anchor"));
         }
         compiled.lead = *lead;
-        out_.digits.add(number, compiled, detector.boundary);
+        out_.digits.add(number, compiled.branch, *lead, detector.boundary);
         out_.digit_branches.push_back(number);
         if (lead->offset > 0) out_.lead_branches.push_back(number);
         out_.longest_offset = std::max(out_.longest_offset, lead->offset);
@@ -246,34 +248,6 @@ class Compiler {
 };
 
 }  // namespace
-
-void DigitIndex::add(std::uint32_t branch, const CompiledBranch& compiled, Boundary boundary) {
-  const DigitLead& lead = compiled.lead;
-  for (std::size_t length = 1; length <= kLongest; ++length) {
-    const bool fits = length >= lead.min_run && length <= lead.max_run;
-    const bool longer = length == kLongest && lead.max_run > kLongest;
-    if (!fits && !longer) continue;
-    for (std::size_t next = 0; next <= kEnd; ++next) {
-      const bool ends = next == kEnd || boundary == Boundary::kNone ||
-                        !is_word_byte(static_cast<char>(next)) || next == '_';
-      const bool goes_on = next != kEnd && lead.next.has(static_cast<char>(next));
-      if (goes_on || (lead.may_end && ends)) building_[length][next].push_back(branch);
-    }
-  }
-}
-
-void DigitIndex::finish() {
-  std::map<std::vector<std::uint32_t>, std::uint16_t> known;
-  for (std::size_t length = 0; length <= kLongest; ++length) {
-    for (std::size_t next = 0; next <= kEnd; ++next) {
-      auto& list = building_[length][next];
-      const auto [place, added] = known.emplace(list, static_cast<std::uint16_t>(lists_.size()));
-      if (added) lists_.push_back(list);
-      slots_[length][next] = place->second;
-      list = {};
-    }
-  }
-}
 
 Result<void> compile(std::vector<Pack> packs, Compiled& out) {
   Compiler compiler(out);

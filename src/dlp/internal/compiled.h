@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "dlp/detector.h"
+#include "dlp/internal/digit_index.h"
 #include "dlp/internal/literal_starts.h"
 #include "dlp/internal/pattern.h"
 #include "dlp/internal/vectorscan.h"
@@ -49,24 +50,6 @@ struct CompiledDetector {
   std::size_t head_max = 0;
 };
 
-// Branches by the length of a run of digits and the byte behind it.
-class DigitIndex {
- public:
-  static constexpr std::size_t kLongest = 40;  // longer runs count as this long
-  static constexpr std::size_t kEnd = 256;     // instead of a byte: the text ends
-
-  void add(std::uint32_t branch, const CompiledBranch& compiled, Boundary boundary);
-  void finish();
-  [[nodiscard]] const std::vector<std::uint32_t>& at(std::size_t length, std::size_t next) const {
-    return lists_[slots_[std::min(length, kLongest)][next]];
-  }
-
- private:
-  std::array<std::array<std::vector<std::uint32_t>, 257>, kLongest + 1> building_;
-  std::array<std::array<std::uint16_t, 257>, kLongest + 1> slots_{};
-  std::vector<std::vector<std::uint32_t>> lists_;
-};
-
 struct LiteralUse {
   std::uint32_t detector = 0;
   std::vector<std::uint32_t> branches;  // Anchor::kStart: those that begin with this literal
@@ -89,6 +72,8 @@ struct Compiled {
   std::vector<std::uint32_t> digit_branches, lead_branches;  // of Anchor::kDigits; with an offset
   std::vector<std::uint32_t> inside_detectors;
   std::size_t longest_offset = 0;
+  // Bytes of a match before its marked part, at most: of branches by digits, and of all others.
+  std::size_t digit_lead = 0, lead = 0;
   std::size_t before = 0;  // folded bytes before a finding beyond which nothing decides about it
 };
 

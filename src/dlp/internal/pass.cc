@@ -29,6 +29,7 @@ bool is_whole_word(std::string_view text, std::size_t begin, std::size_t end) {
 void Pass::run(const Swept& swept, const std::vector<LiteralHit>& hits) {
   digit_runs(swept.digits);
   for (const std::uint32_t at : swept.ats) {
+    if (at + compiled_.lead < floor_) continue;
     for (const std::uint32_t detector : compiled_.at_users) literal({detector, {}}, at, at + 1);
   }
   for (const LiteralHit& hit : hits) {
@@ -41,27 +42,31 @@ void Pass::run(const Swept& swept, const std::vector<LiteralHit>& hits) {
 
 void Pass::digit_runs(const std::vector<DigitRun>& runs) {
   for (const DigitRun& run : runs) {
+    if (run.begin + compiled_.digit_lead < floor_) continue;
     const std::size_t end = run.begin + run.length;
     if (pending_ != nullptr && end == text_.size()) return;  // open_digits() looks at it
-    const std::size_t next =
-        end < text_.size() ? static_cast<unsigned char>(text_[end]) : DigitIndex::kEnd;
-    for (const std::uint32_t index : compiled_.digits.at(run.length, next)) {
-      const CompiledBranch& branch = compiled_.branches[index];
-      if (run.begin < branch.lead.offset || run.length < branch.lead.min_run ||
-          run.length > branch.lead.max_run) {
-        continue;
-      }
-      const std::size_t before = out_.size();
-      (void)match_at(branch, run.begin - branch.lead.offset);
-      tried(branch.detector, run.begin - branch.lead.offset, before);
-    }
+    compiled_.digits.each(
+        text_, run, [&](Boundary boundary) { return starts_well(boundary, run.begin); },
+        [&](std::uint32_t index) {
+          const CompiledBranch& branch = compiled_.branches[index];
+          if (run.begin < branch.lead.offset || run.length < branch.lead.min_run ||
+              run.length > branch.lead.max_run) {
+            return;
+          }
+          const std::size_t before = out_.size();
+          (void)match_at(branch, run.begin - branch.lead.offset);
+          tried(branch.detector, run.begin - branch.lead.offset, before);
+        });
   }
 }
 
 void Pass::literal(const LiteralUse& use, std::size_t begin, std::size_t end) {
   const std::uint32_t detector = use.detector;
   const CompiledDetector& compiled = compiled_.compiled[detector];
-  switch (compiled_.detectors[detector].anchor) {
+  const Anchor anchor = compiled_.detectors[detector].anchor;
+  if (anchor != Anchor::kNear && begin + compiled_.lead < floor_ && compiled.regexes.empty())
+    return;
+  switch (anchor) {
     case Anchor::kStart: {
       const std::size_t before = out_.size();
       for (const std::uint32_t index : use.branches) {
@@ -111,7 +116,8 @@ void Pass::near(std::uint32_t detector, std::size_t literal_end) {
   const std::size_t until = std::min(text_.size(), literal_end + kNearBytes);
   count(detector, until - literal_end);
   const Boundary boundary = compiled_.detectors[detector].boundary;
-  for (std::size_t at = literal_end; at < until; ++at) {
+  const std::size_t first = floor_ - std::min(floor_, compiled_.lead);
+  for (std::size_t at = std::max(literal_end, first); at < until; ++at) {
     if (!starts_well(boundary, at)) continue;
     const std::size_t before = out_.size();
     for (const std::uint32_t index : compiled_.compiled[detector].branches) {

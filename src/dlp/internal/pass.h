@@ -38,10 +38,13 @@ struct Pending {
 
 class Pass {
  public:
-  // pending: for a text that may go on; null where it ends.
-  Pass(const Compiled& compiled, std::string_view text, const Workspace& workspace,
-       std::vector<std::uint64_t>& looked, std::vector<Match>& out, Pending* pending = nullptr)
+  // floor: matches that begin before it are of no interest, and may be left out.
+  // pending: for a text that may go on; null where it ends. Its floor is not before this one.
+  Pass(const Compiled& compiled, std::string_view text, std::size_t floor,
+       const Workspace& workspace, std::vector<std::uint64_t>& looked, std::vector<Match>& out,
+       Pending* pending = nullptr)
       : compiled_(compiled),
+        floor_(floor),
         text_(text),
         workspace_(workspace),
         looked_(looked),
@@ -84,6 +87,7 @@ class Pass {
   }
 
   const Compiled& compiled_;
+  std::size_t floor_;
   std::string_view text_;
   const Workspace& workspace_;
   std::vector<std::uint64_t>& looked_;

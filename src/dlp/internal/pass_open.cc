@@ -1,5 +1,7 @@
 // What the end of a text that may go on can still become: the candidates that have no anchor yet,
 // or half of one. Whatever has its anchor was tried by pass.cc, which notes where it met the end.
+#include <array>
+
 #include "dlp/internal/pass.h"
 
 namespace candor::dlp {
@@ -22,10 +24,20 @@ void Pass::open_end(const std::vector<DigitRun>& runs) {
 
 // A run whose length nobody knows yet: all that are not too short for it.
 void Pass::open_digits(const DigitRun& run) {
+  std::array<bool, 4> starts{};  // by boundary, where the run begins
+  for (std::size_t kind = 0; kind < starts.size(); ++kind) {
+    starts[kind] = starts_well(static_cast<Boundary>(kind), run.begin);
+  }
   for (const std::uint32_t index : compiled_.digit_branches) {
     const CompiledBranch& branch = compiled_.branches[index];
-    if (run.begin < branch.lead.offset || run.length > branch.lead.max_run) continue;
-    const std::size_t begin = run.begin - branch.lead.offset;
+    const DigitLead& lead = branch.lead;
+    if (run.begin < lead.offset || run.length > lead.max_run) continue;
+    const std::size_t begin = run.begin - lead.offset;
+    if (!branch.first.has(text_[begin])) continue;
+    const Boundary boundary = compiled_.detectors[branch.detector].boundary;
+    if (lead.offset == 0 && !branch.branch.marked && !starts[static_cast<std::size_t>(boundary)]) {
+      continue;
+    }
     const std::size_t before = out_.size();
     touched_ |= match_at(branch, begin);
     tried(branch.detector, begin, before);
