@@ -1,10 +1,10 @@
-// The scanner beside one merged Vectorscan database of the same patterns, on the same text in blocks
-// of 4 KiB: prints one JSON object for benches/scan.py.
+// The scanner beside one merged Vectorscan database of the same patterns, on the same text in
+// blocks of 4 KiB: prints one JSON object for benches/scan.py.
 //
-// Equal findings: before anything is timed, PlainScan (dlp/testing), asked for each block only about
-// those detectors that the rival's database reports there, must find what the scanner finds. What
-// is timed of the rival is its search alone, on the block as it stands: no validator, boundary,
-// context or encoding, which favours it.
+// Equal findings: before anything is timed, PlainScan (dlp/testing), asked for each block only
+// about those detectors that the rival's database reports there, must find what the scanner finds.
+// What is timed of the rival is its search alone, on the block as it stands: no validator,
+// boundary, context or encoding, which favours it.
 //
 // A piece is 32 bytes of a stream through StreamGuard, of a text that goes on for 64 KiB.
 //
@@ -179,7 +179,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   const Merged rival = merged(scanner->detectors());
-  check_equal(*scanner, rival, std::string_view(text).substr(0, std::min(bytes, std::size_t{1} << 20U)));
+  check_equal(*scanner, rival,
+              std::string_view(text).substr(0, std::min(bytes, std::size_t{1} << 20U)));
   const Run ours = measure(text, seconds, scan);
   const Run theirs = measure(text, seconds, [&](std::string_view block) {
     std::uint64_t matches = 0;

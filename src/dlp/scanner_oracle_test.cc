@@ -118,11 +118,13 @@ TEST(ScannerOracleTest, EveryExampleInEverySurrounding) {
 TEST(ScannerOracleTest, RandomMixturesOfWhatDetectorsAreMadeOf) {
   std::mt19937 random(7);
   const auto below = [&](std::size_t n) { return random() % n; };
-  std::vector<std::string> words = {" ", "  ", "\n", "\t", "-", ".", ":", "/", "@", "%40", "&#64;",
-                                    "\\u0040", "\\n", "=", "==", ", ", "(", ")", "+", "'", "\"",
-                                    "é", "\u200B", "４", "\xFF", "&amp;", "_", "|", "{", "}"};
+  std::vector<std::string> words = {" ",    "  ",    "\n",    "\t",      "-",   ".", ":",      "/",
+                                    "@",    "%40",   "&#64;", "\\u0040", "\\n", "=", "==",     ", ",
+                                    "(",    ")",     "+",     "'",       "\"",  "é", "\u200B", "４",
+                                    "\xFF", "&amp;", "_",     "|",       "{",   "}"};
   for (const Detector& detector : fast().detectors()) {
-    for (const auto* list : {&detector.literals, &detector.near, &detector.raise, &detector.lower}) {
+    for (const auto* list :
+         {&detector.literals, &detector.near, &detector.raise, &detector.lower}) {
       words.insert(words.end(), list->begin(), list->end());
     }
   }

@@ -148,7 +148,8 @@ Task<Result<json::Value>> Admin::replay_note(Request& request) {
     co_return fail(Code::kInvalidArgument, "a reason of 1 to 4,096 bytes is needed");
   }
   const auto policy = digest_from_hex(optional_text(request.body, "policy"));
-  if (!policy) co_return fail(Code::kInvalidArgument, "policy is a digest of 64 hexadecimal digits");
+  if (!policy)
+    co_return fail(Code::kInvalidArgument, "policy is a digest of 64 hexadecimal digits");
   const std::uint64_t index = CO_TRY(co_await record(request, "policy.replay", to_hex(*policy)));
   co_return json::Value(json::Object{{"index", number(index)}});
 }

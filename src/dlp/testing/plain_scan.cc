@@ -315,8 +315,7 @@ std::vector<Finding> PlainScan::scan(std::string_view text, int min_confidence,
     inner.fold(region.decoded);
     for (const Match& match : state_->matches(inner.text(), wanted)) {
       const auto [begin, end] = inner.original(match.place.begin, match.place.end);
-      if (region.cut_begin &&
-          match.place.begin < (binary ? state_->before : kContextBefore)) {
+      if (region.cut_begin && match.place.begin < (binary ? state_->before : kContextBefore)) {
         continue;
       }
       if (binary && !begins_with_text(region.decoded, begin)) continue;
