@@ -461,6 +461,68 @@ void add_scan(CLI::App& app, Commands& c) {
   });
 }
 
+void add_detector(CLI::App& app, Commands& c) {
+  CLI::App* detector =
+      verb(app, "detector", "Make detectors of your organisation's own data; needs no server",
+           "  candor detector values --id customers --column iban --column email customers.csv\n"
+           "  candor detector documents --id board-minutes minutes/*.txt\n"
+           "  candor detector words --id code-names code-names.txt\n"
+           "  candor detector canary --id canary.hr\n\n"
+           "Each writes a detector pack, which policy.detectors names (docs/registered-data.md).");
+  detector->require_subcommand(1);
+  const auto add = [&](const char* name, const char* what, const char* examples,
+                       int (*run)(const DetectorOptions&)) {
+    CLI::App* made = verb(*detector, name, what, examples);
+    made->add_option("--id", c.detector.id, "Of the detector and its pack: a-z, 0-9, - . _")
+        ->required()
+        ->type_name("ID");
+    made->add_option("--name", c.detector.name, "For people; default: the id")->type_name("TEXT");
+    made->add_option("--severity", c.detector.severity, "low, medium, high or critical")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"low", "medium", "high", "critical"}));
+    made->add_option("-o,--out", c.detector.out, "Where the pack is written; default: ID.toml")
+        ->type_name("FILE");
+    made->final_callback([&c, run] {
+      c.run = [&c, run] {
+        c.detector.json = c.global.json;
+        return run(c.detector);
+      };
+    });
+    return made;
+  };
+  CLI::App* values = add("values", "Recognise the values of a table's columns (fingerprints only)",
+                         "  candor detector values --id customers --column iban customers.csv\n"
+                         "  psql -c \"copy (select iban from customers) to stdout csv header\" |\n"
+                         "    candor detector values --id customers --column iban -",
+                         run_detector_values);
+  values->add_option("file", c.detector.files, "CSV with a line of column names; - for stdin")
+      ->required()
+      ->type_name("FILE");
+  values->add_option("--column", c.detector.columns, "A column by its name; may repeat")
+      ->required()
+      ->type_name("NAME");
+  values->add_option("--separator", c.detector.separator, "One character")->capture_default_str();
+  CLI::App* documents =
+      add("documents", "Recognise passages copied from documents (fingerprints only)",
+          "  pdftotext minutes.pdf && candor detector documents --id minutes minutes.txt",
+          run_detector_documents);
+  documents->add_option("file", c.detector.files, "UTF-8 text; - for standard input")
+      ->required()
+      ->type_name("FILE");
+  documents->add_option("--gram", c.detector.gram, "Letters and digits that must be alike in a row")
+      ->capture_default_str()
+      ->check(CLI::Range(16, 128))
+      ->type_name("N");
+  CLI::App* words =
+      add("words", "Recognise words and names of a list, one a line",
+          "  candor detector words --id code-names code-names.txt", run_detector_words);
+  words->add_option("file", c.detector.files, "One a line, # for remarks; - for standard input")
+      ->required()
+      ->type_name("FILE");
+  add("canary", "Make a text to plant, and a detector that sees it again",
+      "  candor detector canary --id canary.hr --severity critical", run_detector_canary);
+}
+
 void add_rest(CLI::App& app, Commands& c) {
   runs(verb(app, "doctor", "What is in force, from where, and the state of each promise",
             "  candor doctor\n  candor doctor --json | jq .promises"),
@@ -526,6 +588,7 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
   add_exception(*app, commands);
   add_policy(*app, commands);
   add_scan(*app, commands);
+  add_detector(*app, commands);
   add_rest(*app, commands);
   return app;
 }

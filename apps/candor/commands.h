@@ -32,6 +32,7 @@ struct Commands {
   PolicyOptions policy;
   ExceptionOptions exception;
   ScanOptions scan;
+  DetectorOptions detector;
   std::string reason, shell;
   std::vector<std::string> serve_models, serve_settings;
   std::string listen, unix_socket, content, log_level, log_format;

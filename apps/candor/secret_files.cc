@@ -7,8 +7,6 @@
 namespace candor::cli {
 namespace {
 
-constexpr std::uint64_t kMaxBytes = 1U << 20U;
-
 Path resolved(const Path& path) {
   std::error_code ignored;
   const Path out = std::filesystem::canonical(path, ignored);
@@ -17,8 +15,8 @@ Path resolved(const Path& path) {
 
 }  // namespace
 
-Result<std::string> read_text_file(const Path& path) {
-  auto bytes = read_file(real_file_system(), resolved(path), kMaxBytes);
+Result<std::string> read_configured_file(const Path& path, std::size_t max_bytes) {
+  auto bytes = read_file(real_file_system(), resolved(path), max_bytes);
   if (!bytes) {
     std::string what = bytes.error().message();
     if (bytes.error().code() == Code::kPermissionDenied) {
@@ -37,15 +35,16 @@ Result<Sensitive<std::string>> read_secret_file(const Path& path) {
     return fail(Code::kPermissionDenied,
                 path.string() + ": everybody on this machine may use this secret; chmod o-rwx it");
   }
-  return Sensitive<std::string>(TRY(read_text_file(path)));
+  return Sensitive<std::string>(TRY(read_configured_file(path)));
 }
 
 Result<std::shared_ptr<const http::TlsContext>> TlsFiles::load() {
   loaded_ = stamps();
   http::TlsServerMaterial material;
-  material.certificate_pem = TRY(read_text_file(config_.certificate));
+  material.certificate_pem = TRY(read_configured_file(config_.certificate));
   material.key_pem = TRY(read_secret_file(config_.key));
-  if (!config_.client_ca.empty()) material.client_ca_pem = TRY(read_text_file(config_.client_ca));
+  if (!config_.client_ca.empty())
+    material.client_ca_pem = TRY(read_configured_file(config_.client_ca));
   material.client_required = config_.client_required;
   auto context = http::TlsContext::server(material, system_clock().wall_us() / 1'000'000);
   if (!context) {

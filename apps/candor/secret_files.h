@@ -15,7 +15,8 @@
 namespace candor::cli {
 
 // Messages name the file and what to do.
-[[nodiscard]] Result<std::string> read_text_file(const Path& path);
+[[nodiscard]] Result<std::string> read_configured_file(const Path& path,
+                                                       std::size_t max_bytes = 1U << 20U);
 // Also kPermissionDenied: others may read it.
 [[nodiscard]] Result<Sensitive<std::string>> read_secret_file(const Path& path);
 

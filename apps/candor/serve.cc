@@ -243,6 +243,7 @@ Result<void> Monitor::open_services() {
       .quotas = {},
       .halts = gateway::Halts(TRY(store_->state().list_halts())),
       .exceptions = gateway::Exceptions(TRY(store_->state().list_exceptions())),
+      .registered_hits = {},
       .rulebook = std::move(rulebook),
       .os_groups = {},
       .budgets = {},

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "dlp/pack.h"
 #include "secret_files.h"
 
 namespace candor::cli {
@@ -92,6 +93,7 @@ Result<gateway::Settings> gateway_settings(const config::Config& config) {
   settings.max_waiting = static_cast<std::size_t>(config.limits.max_waiting);
   settings.request_timeout = config.limits.request_timeout;
   settings.exception_max = config.policy.exception_max;
+  settings.registered_hits = config.policy.registered_hits;
   settings.approvers = config.policy.approvers;
   settings.first_token_timeout = config.engine.first_token_timeout;
   settings.stall_timeout = config.engine.stall_timeout;
@@ -171,7 +173,7 @@ Result<std::vector<gateway::UpstreamConfig>> upstreams(const config::Config& con
                                                 ": must hold the upstream's API key on one line");
       }
     }
-    if (!model.upstream_ca.empty()) upstream.ca_pem = TRY(read_text_file(model.upstream_ca));
+    if (!model.upstream_ca.empty()) upstream.ca_pem = TRY(read_configured_file(model.upstream_ca));
     upstream.proxy = model.upstream_proxy;
     upstream.slots = model.upstream_slots;
     upstream.connect_timeout = config.upstream.connect_timeout;
@@ -204,7 +206,7 @@ Result<gateway::OidcOptions> oidc_options(const config::Oidc& config) {
   out.expected.groups_claim = config.groups_claim;
   out.groups = config.groups;
   out.keys = config.keys;
-  if (!config.ca.empty()) out.ca_pem = TRY(read_text_file(config.ca));
+  if (!config.ca.empty()) out.ca_pem = TRY(read_configured_file(config.ca));
   return out;
 }
 
@@ -217,10 +219,10 @@ Result<gateway::RulebookSources> rulebook_sources(const config::Policy& config) 
     }
   }
   for (const Path& file : config.files) {
-    out.rules.push_back({file.string(), TRY(read_text_file(file))});
+    out.rules.push_back({file.string(), TRY(read_configured_file(file))});
   }
   for (const Path& file : config.detectors) {
-    out.detectors.push_back({file.string(), TRY(read_text_file(file))});
+    out.detectors.push_back({file.string(), TRY(read_configured_file(file, dlp::kMaxPackBytes))});
   }
   out.jurisdiction = config.jurisdictions;
   out.language = config.german ? policy::Language::kGerman : policy::Language::kEnglish;

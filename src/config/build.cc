@@ -284,6 +284,7 @@ class Builder {
     c.policy.files = paths("policy.files");
     c.policy.detectors = paths("policy.detectors");
     c.policy.jurisdictions = texts("policy.jurisdictions");
+    c.policy.registered_hits = static_cast<std::uint32_t>(integer("policy.registered_hits"));
     c.policy.ask = text("policy.ask");
     c.policy.ask_timeout = duration("policy.ask_timeout");
     if (!c.policy.ask.empty() && c.policy.packs.empty() && c.policy.files.empty()) {

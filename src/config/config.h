@@ -120,7 +120,8 @@ struct Policy {
   std::vector<std::string> packs;  // of the program
   std::vector<Path> files, detectors;
   std::vector<std::string> jurisdictions;
-  std::string ask;  // a decision point's URL; empty: none
+  std::uint32_t registered_hits = 0;  // of one caller in an hour; 0: no limit
+  std::string ask;                    // a decision point's URL; empty: none
   Milliseconds ask_timeout{};
   Milliseconds exception_max{};
   std::vector<std::string> approvers;

@@ -123,6 +123,8 @@ constexpr auto kKeys = std::to_array<Key>({
    .description = "Which laws apply here, as policies name them: EU, UK, US. A policy of another jurisdiction stays silent."},
   {.name = "policy.detectors", .kind = Kind::kTexts, .effect = Effect::kReload,
    .description = "Detector packs that are in force besides the built-in ones (docs/formats/detector-packs.md)."},
+  {.name = "policy.registered_hits", .kind = Kind::kInteger, .fallback = "20", .min = 0, .max = 1'000'000, .effect = Effect::kReload,
+   .description = "How many registered values (candor detector values) one caller may hit in an hour before nothing is answered to it for the rest of that hour, so that a table cannot be read out by guessing. 0: no limit."},
   {.name = "policy.ask", .kind = Kind::kText,
    .description = "URL of a decision point that is asked about each request besides (Open Policy Agent's data API); no answer refuses."},
   {.name = "policy.ask_timeout", .kind = Kind::kDuration, .fallback = "500ms", .min = 10, .max = 10 * kSecond,

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "dlp/fingerprints.h"
 
 namespace candor::dlp {
 
@@ -17,7 +20,15 @@ enum class Anchor : std::uint8_t {
   kDigits,  // a run of digits fits the pattern's first run of digits
   kHidden,  // no pattern: more than kMaxDropped dropped characters in a row
   kOpaque,  // no pattern: encoded text that cannot be opened
+  // What an organisation registered, no pattern (fingerprints.h).
+  kWords,     // a list of words and names
+  kValues,    // values of a table's columns, as fingerprints
+  kPassages,  // passages of documents, as fingerprints
 };
+
+[[nodiscard]] constexpr bool is_registered(Anchor anchor) {
+  return anchor == Anchor::kWords || anchor == Anchor::kValues || anchor == Anchor::kPassages;
+}
 
 // What must not touch a match.
 enum class Boundary : std::uint8_t { kWord, kNumber, kAddress, kNone };
@@ -52,8 +63,10 @@ struct Detector {
   std::uint32_t max_span = 0;
   std::uint32_t max_context_after = 0;
   StreamMode stream = StreamMode::kExact;
-  std::vector<std::string> match, no_match;  // with [[ ]] around the finding in match
-  std::string origin;                        // "financial.toml:12", for messages
+  std::vector<std::string> words;                    // Anchor::kWords, as the pack has them
+  std::shared_ptr<const Fingerprints> fingerprints;  // of a registered anchor; shared by copies
+  std::vector<std::string> match, no_match;          // with [[ ]] around the finding in match
+  std::string origin;                                // "financial.toml:12", for messages
 };
 
 struct Pack {

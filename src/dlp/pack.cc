@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 #include <functional>
+#include <limits>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "config/document.h"
 #include "dlp/encoding.h"
@@ -23,7 +28,12 @@ constexpr std::size_t kMaxProblems = 20;
 constexpr std::size_t kMaxText = 4096;
 constexpr std::size_t kMaxList = 512;
 
-constexpr std::array<std::string_view, 20> kKeys = {"id",
+constexpr std::size_t kMaxWords = 10'000;
+constexpr std::size_t kMaxFingerprintText = kMostFingerprints * 8 / 3 * 4 + 4;
+// A word of a list is in the pack for all to read, so its fingerprint hides nothing.
+constexpr crypto::ShortKey kNoKey{};
+
+constexpr std::array<std::string_view, 26> kKeys = {"id",
                                                     "name",
                                                     "class",
                                                     "severity",
@@ -42,10 +52,16 @@ constexpr std::array<std::string_view, 20> kKeys = {"id",
                                                     "max_context_after",
                                                     "stream",
                                                     "match",
-                                                    "no_match"};
+                                                    "no_match",
+                                                    "words",
+                                                    "key",
+                                                    "fingerprints",
+                                                    "lengths",
+                                                    "max_words",
+                                                    "gram"};
 
 template <typename Kind>
-using Words = std::array<std::pair<std::string_view, Kind>, 6>;
+using Words = std::array<std::pair<std::string_view, Kind>, 9>;
 
 constexpr Words<Severity> kSeverities = {{{"low", Severity::kLow},
                                           {"medium", Severity::kMedium},
@@ -56,7 +72,10 @@ constexpr Words<Anchor> kAnchors = {{{"start", Anchor::kStart},
                                      {"near", Anchor::kNear},
                                      {"digits", Anchor::kDigits},
                                      {"hidden", Anchor::kHidden},
-                                     {"opaque", Anchor::kOpaque}}};
+                                     {"opaque", Anchor::kOpaque},
+                                     {"words", Anchor::kWords},
+                                     {"values", Anchor::kValues},
+                                     {"passages", Anchor::kPassages}}};
 constexpr Words<Boundary> kBoundaries = {{{"word", Boundary::kWord},
                                           {"number", Boundary::kNumber},
                                           {"address", Boundary::kAddress},
@@ -129,14 +148,15 @@ class Reader {
     into = *found;
   }
 
-  void texts(const TomlValue& value, std::string_view key, std::vector<std::string>& into) {
+  void texts(const TomlValue& value, std::string_view key, std::vector<std::string>& into,
+             std::size_t most = kMaxList) {
     if (value.text() != nullptr) {
       text(value, key, into.emplace_back());
       return;
     }
     const config::TomlArray* list = value.array();
-    if (list == nullptr || list->size() > kMaxList) {
-      problem(value.line, fmt::format("{} must be a list of at most {} texts", key, kMaxList));
+    if (list == nullptr || list->size() > most) {
+      problem(value.line, fmt::format("{} must be a list of at most {} texts", key, most));
       return;
     }
     for (const TomlValue& item : *list) text(item, key, into.emplace_back());
@@ -180,7 +200,11 @@ class Reader {
       }
       Detector& detector = pack.detectors.emplace_back();
       detector.origin = fmt::format("{}:{}", file_, item.line);
-      for (const auto& [key, member] : *item.table()) one_key(detector, key, member);
+      Fingerprints set;
+      for (const auto& [key, member] : *item.table()) {
+        if (!set_key(set, key, member)) one_key(detector, key, member);
+      }
+      if (problems_.empty()) registered(detector, std::move(set), item.line);
       whole(detector, item.line);
     }
   }
@@ -202,6 +226,7 @@ class Reader {
     if (key == "lower") return texts(value, key, d.lower);
     if (key == "match") return texts(value, key, d.match);
     if (key == "no_match") return texts(value, key, d.no_match);
+    if (key == "words") return texts(value, key, d.words, kMaxWords);
     if (key == "confidence") return number(value, key, 0, 100, d.confidence);
     if (key == "max_span") return number(value, key, 1, kLongestSpan, d.max_span);
     if (key == "max_context_after") {
@@ -213,6 +238,107 @@ class Reader {
       return;
     }
     unknown(value.line, key, kKeys);
+  }
+
+  // The keys of Fingerprints; false: another key.
+  bool set_key(Fingerprints& set, const std::string& key, const TomlValue& value) {
+    if (key == "max_words") {
+      number(value, key, 1, kMaxValueWords, set.max_words);
+    } else if (key == "gram") {
+      number(value, key, kMinGram, kMaxGram, set.gram);
+    } else if (key == "lengths") {
+      number(value, key, 1, std::numeric_limits<std::int64_t>::max(), set.lengths);
+    } else if (key == "key") {
+      const auto bytes = value.text() == nullptr ? std::nullopt : decoded(*value.text());
+      if (!bytes || bytes->size() != set.key.size()) {
+        problem(value.line, "key must be 16 bytes in base64");
+      } else {
+        std::ranges::copy(*bytes, set.key.begin());
+      }
+    } else if (key == "fingerprints") {
+      const auto bytes = value.text() == nullptr ? std::nullopt : decoded(*value.text());
+      if (!bytes || bytes->empty() || bytes->size() % sizeof(std::uint64_t) != 0) {
+        problem(value.line, fmt::format("fingerprints must be 8 bytes each, at most {}, in base64",
+                                        kMostFingerprints));
+        return true;
+      }
+      static_assert(std::endian::native == std::endian::little);
+      set.hashes.resize(bytes->size() / sizeof(std::uint64_t));
+      std::memcpy(set.hashes.data(), bytes->data(), bytes->size());
+      if (std::ranges::adjacent_find(set.hashes, std::greater_equal<>()) != set.hashes.end()) {
+        problem(value.line, "fingerprints must be ascending, each once");
+      }
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  static std::optional<Bytes> decoded(const std::string& text) {
+    if (text.size() > kMaxFingerprintText) return std::nullopt;
+    auto bytes = from_base64(text);
+    return bytes ? std::optional(*std::move(bytes)) : std::nullopt;
+  }
+
+  // What an organisation registered: each of the three anchors has what it needs and no more.
+  void registered(Detector& d, Fingerprints set, std::uint32_t line) {
+    const bool values = d.anchor == Anchor::kValues;
+    const bool passages = d.anchor == Anchor::kPassages;
+    const auto check = [&](bool wanted, bool there, std::string_view key) {
+      if (wanted != there) {
+        problem(line, fmt::format("anchor {} {} {}", to_string(d.anchor),
+                                  wanted ? "needs" : "takes no", key));
+      }
+    };
+    check(d.anchor == Anchor::kWords, !d.words.empty(), "words");
+    check(values || passages, !set.hashes.empty(), "fingerprints");
+    check(values || passages, set.key != kNoKey, "key");
+    check(values, set.lengths != 0, "lengths");
+    check(values, set.max_words != 0, "max_words");
+    check(passages, set.gram != 0, "gram");
+    if (!is_registered(d.anchor) || !problems_.empty()) return;
+    if (d.anchor == Anchor::kWords) {
+      add_words(d, set, line);
+    } else if (d.max_span == 0) {
+      d.max_span = values ? kMaxValueBytes + kMaxValueWords * kMaxWordGap : 4 * set.gram;
+    }
+    if (values && d.class_name != kRegisteredClass) {
+      problem(line, fmt::format("class of anchor values is {}: what was hit must not tell which "
+                                "table it is in",
+                                kRegisteredClass));
+    }
+    if (!d.validator.empty() ||
+        (passages && !(d.near.empty() && d.raise.empty() && d.lower.empty()))) {
+      problem(line, fmt::format("anchor {} takes no {}", to_string(d.anchor),
+                                passages ? "validator or context words" : "validator"));
+    }
+    if (d.stream == StreamMode::kTrigger || (passages && d.stream == StreamMode::kMonitor)) {
+      problem(line, fmt::format("anchor {} takes no stream {}", to_string(d.anchor),
+                                to_string(d.stream)));
+    }
+    d.boundary = Boundary::kNone;  // they are rows of whole words, or of a document's bytes
+    d.fingerprints = std::make_shared<const Fingerprints>(std::move(set));
+  }
+
+  void add_words(Detector& d, Fingerprints& set, std::uint32_t line) {
+    std::size_t span = 0;
+    for (const std::string& word : d.words) {
+      const auto normal = normal_value(word);
+      if (!normal || normal->text.size() < 2) {
+        problem(line,
+                fmt::format("'{}' cannot be found as a word: it needs 2 to {} letters or "
+                            "digits in at most {} words",
+                            strip_controls(word.substr(0, 64)), kMaxValueBytes, kMaxValueWords));
+        return;
+      }
+      set.hashes.push_back(crypto::short_hash(set.key, normal->text));
+      set.lengths |= 1ULL << normal->text.size();
+      set.max_words = std::max(set.max_words, normal->words);
+      span = std::max(span, normal->text.size() + (normal->words - 1) * kMaxWordGap);
+    }
+    std::ranges::sort(set.hashes);
+    set.hashes.erase(std::ranges::unique(set.hashes).begin(), set.hashes.end());
+    if (d.max_span == 0) d.max_span = static_cast<std::uint32_t>(span);
   }
 
   // What needs more than one key.
@@ -228,8 +354,9 @@ class Reader {
       }
     }
     if (d.max_span == 0) problem(line, "max_span is missing");
-    if (d.match.empty()) problem(line, "match needs an example");
-    const bool needs_pattern = d.anchor != Anchor::kHidden && d.anchor != Anchor::kOpaque;
+    if (d.match.empty() && !is_registered(d.anchor)) problem(line, "match needs an example");
+    const bool needs_pattern =
+        d.anchor != Anchor::kHidden && d.anchor != Anchor::kOpaque && !is_registered(d.anchor);
     if (needs_pattern != !d.patterns.empty()) {
       problem(line, needs_pattern ? "pattern is missing"
                                   : fmt::format("anchor {} has no pattern", to_string(d.anchor)));

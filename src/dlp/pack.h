@@ -11,6 +11,9 @@
 
 namespace candor::dlp {
 
+// What whoever reads a pack's file needs to take: registered data is long.
+inline constexpr std::size_t kMaxPackBytes = 16U << 20U;
+
 // kInvalidArgument: the first mistakes, one a line, each with file and line. Whether patterns fit
 // their anchors is checked by Scanner::build.
 [[nodiscard]] Result<Pack> parse_pack(std::string_view toml, const std::string& file_name);

@@ -104,6 +104,9 @@ std::string reserved(const Detector& detector, std::string_view value, Draw& dra
 }  // namespace
 
 std::string mask_name(const Detector& detector) {
+  // Not which table or document it is from (L2).
+  if (detector.anchor == Anchor::kValues) return "REGISTERED DATA";
+  if (detector.anchor == Anchor::kPassages) return "REGISTERED DOCUMENT";
   const std::string_view id = detector.id;
   std::size_t end = id.find_first_of("._-");
   const std::string_view first = id.substr(0, end);

@@ -198,7 +198,13 @@ void Scanner::scan(std::string_view text, Scratch& scratch, std::vector<Finding>
   state_->collect({}, text, scratch, min_confidence, nullptr);
   give_way(state_->detectors, scratch.found, scratch.lost);
   for (std::size_t i = 0; i < scratch.found.size(); ++i) {
-    if (scratch.lost[i] == 0) out.push_back(scratch.found[i].finding);
+    if (scratch.lost[i] != 0) continue;
+    const Finding& finding = scratch.found[i].finding;
+    if (!out.empty() && same_passage(state_->detectors, out.back(), finding)) {
+      out.back().end = finding.end;
+    } else {
+      out.push_back(finding);
+    }
   }
 }
 

@@ -129,6 +129,7 @@ struct StreamGuard::State {
   std::optional<Finding> open;  // a trigger's finding that begins at base and goes on
   std::size_t out_already = 0;  // bytes of held that are out, as that finding's
   std::optional<Finding> gave_up;
+  std::optional<Finding> last;  // the last finding that is out
 
   OpaqueWatch base64{Layer::kBase64}, hex{Layer::kHex};
   std::vector<OpaqueRun> runs;
@@ -234,12 +235,17 @@ void StreamGuard::State::release(std::size_t limit, Parts& parts) {
     if (lost[i] != 0 || f.begin >= limit) continue;
     parts.text(text.substr(at, f.begin - at));
     const bool told = scanner->detectors()[f.detector].stream == StreamMode::kMonitor;
+    const std::string_view bytes = text.substr(f.begin, f.end - f.begin);
+    Finding whole = placed(f);
+    const bool more = last && same_passage(scanner->detectors(), *last, whole);
+    if (more) whole.begin = last->begin;
     if (told) {
-      parts.text(text.substr(f.begin, f.end - f.begin));
-      parts.finding(Part::Kind::kNote, "", placed(f));
+      parts.text(bytes);
+      parts.finding(Part::Kind::kNote, "", whole);
     } else {
-      parts.finding(Part::Kind::kFinding, text.substr(f.begin, f.end - f.begin), placed(f));
+      parts.finding(more ? Part::Kind::kMore : Part::Kind::kFinding, bytes, whole);
     }
+    last = whole;
     at = f.end;
   }
   parts.text(text.substr(at, limit - at));

@@ -9,6 +9,7 @@
 //   - no kFinding part is cut: its text is the whole finding. A trigger detector (a private key)
 //     may be thousands of bytes long, so its finding comes when it is certain and goes on in kMore
 //     parts, each with the finding as far as it is known; joined they are what the scan gives;
+//   - a passage of a registered document comes row by row, in the same way;
 //   - a monitor detector's finding is a kNote after the text it speaks of: nothing was held for it;
 //   - text is held back only while it could still become part of a finding. If more than kMaxHeld
 //     bytes would be held, the field from there to its end is one finding of the detector

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "dlp/pack.h"
 #include "dlp/sample_text.h"
+#include "dlp/testing/stream_judge.h"
 
 namespace candor::dlp {
 namespace {
@@ -32,123 +33,9 @@ Scanner::Scratch& scratch() {
   return *made;
 }
 
-// Parts without what depends on the pieces: texts joined, findings whole, notes apart.
-struct Told {
-  std::vector<Part> parts;
-  std::vector<Finding> notes;
-  bool operator==(const Told&) const = default;
-};
-
-Told joined(const std::vector<Part>& parts) {
-  Told told;
-  for (const Part& part : parts) {
-    if (part.kind == Part::Kind::kNote) {
-      told.notes.push_back(part.finding);
-      continue;
-    }
-    const bool goes_on =
-        part.kind == Part::Kind::kMore || (part.kind == Part::Kind::kText && !told.parts.empty() &&
-                                           told.parts.back().kind == Part::Kind::kText);
-    if (!goes_on) {
-      told.parts.push_back(part);
-      continue;
-    }
-    CANDOR_CHECK(!told.parts.empty());
-    told.parts.back().text += part.text;
-    told.parts.back().finding = part.finding;
-  }
-  std::ranges::sort(told.notes, {}, &Finding::begin);
-  return told;
-}
-
-Told oracle(std::string_view text) {
-  Told told;
-  std::vector<Finding> findings;
-  builtin().scan(text, scratch(), findings);
-  std::size_t at = 0;
-  const auto plain = [&](std::size_t until) {
-    if (until > at)
-      told.parts.push_back({Part::Kind::kText, std::string(text.substr(at, until - at)), {}});
-    at = until;
-  };
-  for (const Finding& f : findings) {
-    if (builtin().detectors()[f.detector].stream == StreamMode::kMonitor) {
-      told.notes.push_back(f);
-      continue;
-    }
-    plain(f.begin);
-    told.parts.push_back(
-        {Part::Kind::kFinding, std::string(text.substr(f.begin, f.end - f.begin)), f});
-    at = f.end;
-  }
-  plain(text.size());
-  return told;
-}
-
-// cuts: ascending, within the text.
-Told guarded(std::string_view text, const std::vector<std::size_t>& cuts) {
-  static StreamGuard guard(builtin());
-  std::vector<Part> parts;
-  std::size_t at = 0;
-  for (const std::size_t cut : cuts) {
-    guard.feed(text.substr(at, cut - at), scratch(), parts);
-    at = cut;
-  }
-  guard.feed(text.substr(at), scratch(), parts);
-  guard.finish(scratch(), parts);
-  CANDOR_CHECK(guard.held() == 0);
-  return joined(parts);
-}
-
-std::string shown(const Told& told) {
-  std::string out;
-  for (const Part& part : told.parts) {
-    out += part.kind == Part::Kind::kText
-               ? fmt::format("  '{}'\n", part.text)
-               : fmt::format("  {} [{},{}) {} {} '{}'\n",
-                             builtin().detectors()[part.finding.detector].id, part.finding.begin,
-                             part.finding.end, part.finding.confidence,
-                             to_string(part.finding.layer), part.text);
-  }
-  for (const Finding& f : told.notes) {
-    out += fmt::format("  note {} [{},{}) {}\n", builtin().detectors()[f.detector].id, f.begin,
-                       f.end, to_string(f.layer));
-  }
-  return out;
-}
-
-// Cuts are judged against the oracle; says where they differ. Answers how many were tried.
-class Judge {
+class Judge : public testing::Judge {
  public:
-  explicit Judge(std::string text) : text_(std::move(text)), expected_(oracle(text_)) {}
-
-  [[nodiscard]] const Told& expected() const { return expected_; }
-  [[nodiscard]] const std::string& text() const { return text_; }
-
-  [[nodiscard]] testing::AssertionResult same(const std::vector<std::size_t>& cuts) const {
-    const Told got = guarded(text_, cuts);
-    if (got == expected_) return testing::AssertionSuccess();
-    return testing::AssertionFailure()
-           << "cut at " << fmt::format("{}", fmt::join(cuts, ",")) << " of\n"
-           << text_ << "\nexpected\n"
-           << shown(expected_) << "got\n"
-           << shown(got);
-  }
-  [[nodiscard]] std::vector<std::size_t> each(std::size_t width) const {
-    std::vector<std::size_t> cuts;
-    for (std::size_t at = width; at < text_.size(); at += width) cuts.push_back(at);
-    return cuts;
-  }
-  [[nodiscard]] std::vector<std::size_t> random(std::mt19937& random, std::size_t most) const {
-    std::vector<std::size_t> cuts;
-    for (std::size_t n = random() % (most + 1); n > 0; --n) cuts.push_back(random() % text_.size());
-    std::ranges::sort(cuts);
-    return cuts;
-  }
-
- private:
-  std::string text_;
-  Told expected_;
+  explicit Judge(std::string text) : testing::Judge(builtin(), scratch(), std::move(text)) {}
 };
 
 std::string without_marks(std::string_view marked) {
@@ -472,7 +359,7 @@ TEST(StreamGuardTest, MoreThanTheBoundIsAFindingToTheEndOfTheField) {
   while (text.size() < StreamGuard::kMaxHeld + 3 * StreamGuard::kHeldStep) text += "\u200b";
   text += " after, and john@example.com";
   for (const std::size_t width : {1000U, 4096U, 30001U, 100000U}) {
-    const Told told = joined(all_parts(builtin(), text, width));
+    const testing::Told told = testing::joined(all_parts(builtin(), text, width));
     ASSERT_EQ(told.parts.size(), 2U) << width;
     EXPECT_EQ(told.parts[0].text, "before ");
     EXPECT_EQ(told.parts[1].kind, Part::Kind::kFinding);
@@ -514,7 +401,7 @@ TEST(StreamGuardTest, ATriggerThatCouldBeTakenBackIsRefused) {
   packs.push_back(*std::move(pack));
   const auto scanner = Scanner::build(std::move(packs));
   ASSERT_FALSE(scanner);
-  EXPECT_THAT(scanner.error().message(), testing::HasSubstr("stream trigger takes"));
+  EXPECT_THAT(scanner.error().message(), ::testing::HasSubstr("stream trigger takes"));
 }
 
 // C20: the median hold-back of ordinary prose, after each piece of 1 to 8 bytes.

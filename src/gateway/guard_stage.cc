@@ -20,12 +20,14 @@ class GuardStage final : public Stage {
       s.guard = std::make_unique<AnswerGuard>(*s.governance, s.forwarded.answer_bound(), json);
     }
     s.cut = !s.guard->pass(events);
+    s.count_registered();
     co_return events.empty() ? Verdict::kHold : Verdict::kReplace;
   }
 
   Task<Verdict> on_answer_end(Session& s, Events& events) override {
     if (!s.guard || s.cut) co_return Verdict::kContinue;
     s.cut = !s.guard->finish(events);
+    s.count_registered();
     co_return Verdict::kReplace;
   }
 };

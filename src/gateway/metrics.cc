@@ -72,6 +72,8 @@ std::string render_metrics(const Metrics& metrics, const http::ServerCounters& s
        metrics.prompt_tokens);
   line(out, "completion_tokens_total", "counter", "Tokens of answers, as the engines count.",
        metrics.completion_tokens);
+  line(out, "registered_hits_total", "counter", "Registered values found in requests.",
+       metrics.registered_hits);
   line(out, "ignored_bearers_total", "counter", "Bearer tokens that are no key of ours.",
        metrics.ignored_bearers);
   line(out, "ledger_failures_total", "counter", "Entries that the ledger did not take.",

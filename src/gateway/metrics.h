@@ -36,6 +36,7 @@ struct Metrics {
   std::uint64_t prompt_tokens = 0;
   std::uint64_t completion_tokens = 0;
   std::uint64_t ignored_bearers = 0;  // S14: neither cnd_ nor a JWT, on this machine
+  std::uint64_t registered_hits = 0;  // L2: registered values found in requests
   std::uint64_t ledger_failures = 0;
   Histogram first_token;  // request to first released byte
   Histogram total;        // request to last byte

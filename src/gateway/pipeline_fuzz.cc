@@ -131,6 +131,7 @@ class Monitor {
                               .quotas = {},
                               .halts = {},
                               .exceptions = {},
+                              .registered_hits = {},
                               .rulebook = nullptr,
                               .os_groups = {},
                               .budgets = {},

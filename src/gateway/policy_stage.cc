@@ -84,6 +84,18 @@ class PolicyStage final : public Stage {
                Cause::kMalformed, "cancelled");
       co_return Verdict::kStop;
     }
+    if (const auto wait_s = s.services.registered_hits.wait_s(
+            s.subject.pseudonym, s.settings->registered_hits, s.services.clock.wall_us());
+        wait_s > 0) {
+      s.retry_after_s = wait_s;
+      s.refuse(make_error(ErrorKind::kRateLimit,
+                          "Your requests of this hour held too many values that your organisation "
+                          "has registered. Nothing is answered to you until Retry-After; if the "
+                          "values are yours to use, ask whoever looks after Candor.",
+                          "", "registered_data_limit"),
+               Cause::kQuota, "cancelled");
+      co_return Verdict::kStop;
+    }
     s.exchange = make_id(s.services.random);
     s.exchange_hex = to_hex(s.exchange);
     s.governance.emplace(book, language_of(s, *book), conversation_of(s));
@@ -101,6 +113,7 @@ class PolicyStage final : public Stage {
     } else {
       judged = work();
     }
+    s.count_registered();
     if (s.services.decision_point && !policy::refuses(judged.decision.effect)) {
       co_await ask_elsewhere(s, judged.decision);
       if (s.stopped()) co_return Verdict::kStop;

@@ -22,6 +22,7 @@
 #include "gateway/os_groups.h"
 #include "gateway/quotas.h"
 #include "gateway/refusals.h"
+#include "gateway/registered_hits.h"
 #include "gateway/rulebook.h"
 #include "gateway/settings.h"
 #include "http/task.h"
@@ -52,6 +53,7 @@ struct Services {
   Quotas quotas;
   Halts halts;
   Exceptions exceptions;
+  RegisteredHits registered_hits;
   std::shared_ptr<const Rulebook> rulebook;  // null: no policy is in force
   OsGroups os_groups;
   Budgets budgets;

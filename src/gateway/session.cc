@@ -185,6 +185,16 @@ http::Headers Session::answer_headers() const {
   return headers;
 }
 
+void Session::count_registered() {
+  const auto& findings = governance->facts().findings;  // it only grows
+  std::uint32_t hits = 0;
+  for (; counted_findings_ < findings.size(); ++counted_findings_) {
+    hits += findings[counted_findings_].class_name == dlp::kRegisteredClass ? 1 : 0;
+  }
+  services.metrics.registered_hits += hits;
+  services.registered_hits.add(subject.pseudonym, hits, services.clock.wall_us());
+}
+
 Task<void> Session::answer_whole() {
   std::string out;
   const std::string notice = governance ? governance->notice() : "";

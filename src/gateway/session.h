@@ -48,6 +48,8 @@ class Session {
   [[nodiscard]] bool stopped();
   // Of an answer that began well; `writer` stands.
   [[nodiscard]] http::Headers answer_headers() const;
+  // Registered values that were found since the last call (L2).
+  void count_registered();
   [[nodiscard]] std::int64_t elapsed_us() const;  // since the request was read
 
   // --- state of the exchange; each says which stage sets it ---
@@ -107,6 +109,8 @@ class Session {
   [[nodiscard]] Task<void> answer_whole();
   [[nodiscard]] Task<void> answer_error();
   void count();
+
+  std::size_t counted_findings_ = 0;  // count_registered()
 
   std::optional<dialect::ErrorInfo> error_;
   Cause cause_ = Cause::kMalformed;

@@ -35,6 +35,7 @@ struct Settings {
   std::chrono::milliseconds progress_interval{2'000};
   std::uint64_t progress_bytes = 4'096;
   std::size_t inline_bytes = 64U << 10U;  // larger contents are sealed off the io thread
+  std::uint32_t registered_hits = 20;     // of one caller in an hour (registered_hits.h)
   // Exceptions from rules (C13).
   std::chrono::milliseconds exception_max{8 * 3'600'000};
   std::vector<std::string> approvers;  // subjects' names, "group:NAME"

@@ -63,7 +63,8 @@ Result<std::string> GgufCursor::text(std::uint64_t keep, bool* whole) {
 Result<void> GgufCursor::check_count(std::uint64_t count, std::uint64_t least_bytes_each) const {
   if (count <= (end_ - position_) / least_bytes_each) return {};
   if (cut_) {
-    return fail(Code::kResourceExhausted, fmt::format("GGUF: more than {} bytes of metadata", end_));
+    return fail(Code::kResourceExhausted,
+                fmt::format("GGUF: more than {} bytes of metadata", end_));
   }
   return fail(Code::kInvalidArgument,
               fmt::format("GGUF: a length at byte {} points past the file's end", position_));

@@ -8,7 +8,7 @@ Result<gateway::DetectorsById> detectors_in_force(const Context& context) {
   gateway::DetectorsById out;
   std::vector<dlp::Pack> packs = TRY(dlp::builtin_packs());
   for (const Path& file : context.config().policy.detectors) {
-    const std::string text = TRY(read_text_file(file));
+    const std::string text = TRY(read_text_file(file, dlp::kMaxPackBytes));
     packs.push_back(TRY(dlp::parse_pack(text, file.string())));
   }
   for (dlp::Pack& pack : packs) {

@@ -47,7 +47,8 @@ Result<dlp::Scanner> make_scanner(const std::string& folder) {
     const auto names = TRY(real_file_system().list(folder));
     for (const std::string& name : names) {
       if (!name.ends_with(".toml")) continue;
-      const Bytes text = TRY(read_file(real_file_system(), fs::path(folder) / name, 4U << 20U));
+      const Bytes text =
+          TRY(read_file(real_file_system(), fs::path(folder) / name, dlp::kMaxPackBytes));
       packs.push_back(TRY(dlp::parse_pack(as_text(text), name)));
     }
   }

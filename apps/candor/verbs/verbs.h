@@ -106,6 +106,21 @@ struct ScanOptions {
   bool sarif = false, show = false, list = false;
   bool json = false, raw = false;
 };
+// Makes detector packs of what an organisation registers (dlp/registration.h). Needs no server.
+struct DetectorOptions {
+  std::string id, name, severity = "high";
+  std::vector<std::string> columns;  // values: of the table
+  std::vector<std::string> files;    // "-" for standard input
+  std::string separator = ",";
+  std::uint32_t gram = 40;
+  std::string out;  // the pack
+  bool json = false;
+};
+[[nodiscard]] int run_detector_values(const DetectorOptions& options);
+[[nodiscard]] int run_detector_documents(const DetectorOptions& options);
+[[nodiscard]] int run_detector_words(const DetectorOptions& options);
+[[nodiscard]] int run_detector_canary(const DetectorOptions& options);
+
 // Needs no configuration and no server.
 [[nodiscard]] int run_scan(const ScanOptions& options);
 

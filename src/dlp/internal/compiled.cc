@@ -74,6 +74,7 @@ class Compiler {
     out_.compiled.push_back(std::move(compiled));
     const Detector& added = out_.detectors.back();
     if (added.anchor == Anchor::kInside) out_.inside_detectors.push_back(index);
+    if (added.fingerprints != nullptr) out_.set_detectors.push_back(index);
     for (const std::string& pattern : added.patterns) TRY(add_pattern(index, pattern));
     for (const std::string& literal : added.literals) add_literal(index, literal);
     return {};

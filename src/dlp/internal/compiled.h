@@ -82,6 +82,7 @@ struct Compiled {
   LiteralSearch search;
   DigitIndex digits;
   std::optional<std::uint32_t> hidden, opaque;  // detectors
+  std::vector<std::uint32_t> set_detectors;     // of what an organisation registered
   std::uint32_t undecided = 0;                  // the detector of what a stream guard cannot decide
   // For texts that may go on.
   LiteralStarts starts;

@@ -8,7 +8,20 @@
 namespace candor::dlp {
 namespace {
 
+bool holds(const Finding& whole, const Finding& part) {
+  return whole.begin <= part.begin && part.end <= whole.end;
+}
+
 bool wins(const std::vector<Detector>& detectors, const Finding& a, const Finding& b) {
+  const Detector& of_a = detectors[a.detector];
+  const Detector& of_b = detectors[b.detector];
+  const bool told = of_a.stream == StreamMode::kMonitor || of_b.stream == StreamMode::kMonitor;
+  if (!told && is_registered(of_a.anchor) != is_registered(of_b.anchor)) {
+    const bool a_holds_b = holds(a, b);
+    const bool b_holds_a = holds(b, a);
+    if (a_holds_b && b_holds_a) return is_registered(of_a.anchor);
+    if (a_holds_b || b_holds_a) return a_holds_b;
+  }
   const auto rank = [&](const Finding& f) {
     const Detector& detector = detectors[f.detector];
     return std::tuple(detector.stream != StreamMode::kMonitor, f.confidence, detector.severity,

@@ -36,6 +36,7 @@ void Pass::run(const Swept& swept, const std::vector<LiteralHit>& hits) {
     for (const LiteralUse& use : compiled_.users[hit.literal]) literal(use, begin, hit.end);
   }
   if (pending_ != nullptr) open_end(swept.digits);
+  sets();
 }
 
 void Pass::digit_runs(const std::vector<DigitRun>& runs) {
@@ -78,7 +79,10 @@ void Pass::literal(const LiteralUse& use, std::size_t begin, std::size_t end) {
       break;
     case Anchor::kDigits:
     case Anchor::kHidden:
-    case Anchor::kOpaque: return;
+    case Anchor::kOpaque:
+    case Anchor::kWords:
+    case Anchor::kValues:
+    case Anchor::kPassages: return;
   }
   if (!compiled.regexes.empty()) regexes(detector, begin, end);
 }

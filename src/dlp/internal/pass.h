@@ -67,6 +67,10 @@ class Pass {
   void open_leads(std::size_t after);
   void open_heads(std::uint32_t detector);
   void open_literals();
+  // What an organisation registered (pass_sets.cc).
+  void sets();
+  void values(std::uint32_t detector, const std::vector<Span>& words);
+  void passages(std::uint32_t detector);
   [[nodiscard]] std::size_t walk_back(std::uint32_t detector, std::size_t literal) const;
   // A match counts: boundary, validator and context; adds it.
   bool accept(std::uint32_t detector, Span marked);

@@ -120,6 +120,7 @@ class Harness : public testing::Test {
                                .quotas = {},
                                .halts = {},
                                .exceptions = {},
+                               .registered_hits = {},
                                .rulebook = nullptr,
                                .os_groups = {},
                                .budgets = {},
