@@ -141,13 +141,15 @@ void add_lineage(CLI::App& model, Commands& c) {
 }
 
 void add_model(CLI::App& app, Commands& c) {
-  CLI::App* model = verb(app, "model", "Models: list, load, unload, fingerprint, lineage, compare",
-                         "  candor model list --json\n  candor model load smollm2");
+  CLI::App* model =
+      verb(app, "model", "Models: list, load, unload, fingerprint, lineage, compare, sign",
+           "  candor model list --json\n  candor model load smollm2");
   model->require_subcommand(1);
   CLI::App* list = verb(*model, "list", "Models, their state and the digest of their weights",
                         "  candor model list");
   runs(list, c, run_model_list);
   add_lineage(*model, c);
+  add_signatures(*model, c);
   for (const bool load : {true, false}) {
     CLI::App* act =
         load ? verb(*model, "load", "Verify and load a model now", "  candor model load smollm2")
@@ -580,6 +582,7 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
   add_serve(*app, commands);
   add_chat(*app, commands);
   add_model(*app, commands);
+  add_passport(*app, commands);
   add_ledger(*app, commands);
   add_record(*app, commands);
   add_key(*app, commands);

@@ -23,6 +23,8 @@ struct Commands {
   ChatOptions chat;
   ModelOptions model;
   LineageOptions lineage;
+  SignatureOptions signature;
+  PassportOptions passport;
   LedgerOptions ledger;
   ReceiptOptions receipt;
   EraseOptions erase;
@@ -40,6 +42,11 @@ struct Commands {
 
 // commands must outlive the app's parsing and running.
 [[nodiscard]] std::unique_ptr<CLI::App> make_app(Commands& commands);
+
+// The verbs that need no server and no configuration: signatures and passports of model files
+// (passport_commands.cc). model is the verb `model`.
+void add_signatures(CLI::App& model, Commands& commands);
+void add_passport(CLI::App& app, Commands& commands);
 
 // The completion script of a shell: bash, zsh or fish; empty for another name.
 [[nodiscard]] std::string completion_script(const CLI::App& app, const std::string& shell);

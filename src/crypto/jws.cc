@@ -13,15 +13,11 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
+#include "crypto/internal/openssl.h"
+
 namespace candor::crypto {
 namespace {
 
-template <auto Free>
-struct Freer {
-  void operator()(auto* value) const { Free(value); }
-};
-template <typename T, auto Free>
-using Owned = std::unique_ptr<T, Freer<Free>>;
 using Number = Owned<BIGNUM, BN_free>;
 using Builder = Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
 using Params = Owned<OSSL_PARAM, OSSL_PARAM_free>;
@@ -41,10 +37,6 @@ constexpr std::array<std::pair<std::string_view, JwsAlgorithm>, 10> kNames{{
     {"ES512", JwsAlgorithm::kEs512},
     {"EdDSA", JwsAlgorithm::kEdDsa},
 }};
-
-const unsigned char* raw(ByteView bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
 
 Number number(ByteView bytes) {
   return Number(BN_bin2bn(raw(bytes), static_cast<int>(bytes.size()), nullptr));

@@ -5,8 +5,8 @@
 
 #include <sodium.h>
 
-#include "base/check.h"
 #include "base/bytes.h"
+#include "base/check.h"
 
 namespace candor::crypto {
 

@@ -1,6 +1,7 @@
-// SipHash-2-4 with 64 bits of output (Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012),
-// from libsodium: a keyed fingerprint of a short text, tens of nanoseconds. No digest: whoever has
-// the key can try guesses, and 64 bits collide by design among billions of texts. Thread-safe.
+// SipHash-2-4 with 64 bits of output (Aumasson, Bernstein, "SipHash: a fast short-input PRF",
+// 2012), from libsodium: a keyed fingerprint of a short text, tens of nanoseconds. No digest:
+// whoever has the key can try guesses, and 64 bits collide by design among billions of texts.
+// Thread-safe.
 #pragma once
 
 #include <array>

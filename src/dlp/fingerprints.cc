@@ -84,8 +84,8 @@ std::vector<std::uint64_t> winnow(std::string_view text, const crypto::ShortKey&
   }
   std::vector<std::uint64_t> kept;
   std::size_t taken = grams.size();  // the place of the last one kept
-  for (std::size_t from = 0; from + std::min(kWinnow, grams.size()) <= grams.size() && !grams.empty();
-       ++from) {
+  for (std::size_t from = 0;
+       from + std::min(kWinnow, grams.size()) <= grams.size() && !grams.empty(); ++from) {
     const std::size_t until = from + std::min(kWinnow, grams.size());
     std::size_t least = from;
     for (std::size_t i = from; i < until; ++i) {

@@ -81,8 +81,8 @@ Result<Registered> register_values(const Registration& what, std::span<const std
     words = std::max(words, normal->words);
   }
   TRY(fit(hashes, fmt::format("no value can be registered: one needs {} to {} letters or digits, "
-                              "in at most {} words", kMinValueBytes, kMaxValueBytes,
-                              kMaxValueWords)));
+                              "in at most {} words",
+                              kMinValueBytes, kMaxValueBytes, kMaxValueWords)));
   made.kept = hashes.size();
   made.pack = head(what, kRegisteredClass, "values") +
               fmt::format("lengths = {}\nmax_words = {}\n", lengths, words) +
@@ -103,8 +103,8 @@ Result<Registered> register_documents(const Registration& what, std::span<const 
     if (kept.empty()) ++made.skipped;
     hashes.insert(hashes.end(), kept.begin(), kept.end());
   }
-  TRY(fit(hashes, fmt::format("no document can be registered: one needs {} letters or digits",
-                              gram)));
+  TRY(fit(hashes,
+          fmt::format("no document can be registered: one needs {} letters or digits", gram)));
   made.kept = hashes.size();
   made.pack = head(what, "registered.document", "passages") + fmt::format("gram = {}\n", gram) +
               fingerprints(key, hashes);
@@ -130,9 +130,10 @@ Result<Registered> register_words(const Registration& what, std::span<const std:
 Result<Canary> make_canary(const Registration& what, const crypto::ShortKey& token) {
   Canary made;
   made.text = "cnry-" + to_hex(token);
-  made.pack = head(what, "internal.canary", "start") +
-              fmt::format("literals = [{0}]\npattern = {0}\nmax_span = {1}\nmatch = [\"see [[{2}]]\"]\n",
-                          quoted(made.text), made.text.size(), made.text);
+  made.pack =
+      head(what, "internal.canary", "start") +
+      fmt::format("literals = [{0}]\npattern = {0}\nmax_span = {1}\nmatch = [\"see [[{2}]]\"]\n",
+                  quoted(made.text), made.text.size(), made.text);
   TRY(parse_pack(made.pack, "the new pack"));
   return made;
 }

@@ -14,15 +14,15 @@
 namespace candor::dlp {
 
 struct Registration {
-  std::string id;        // of the detector and of the pack: [a-z0-9._-]+
-  std::string name;      // for people; the id where empty
+  std::string id;    // of the detector and of the pack: [a-z0-9._-]+
+  std::string name;  // for people; the id where empty
   std::string severity = "high";
 };
 
 struct Registered {
-  std::string pack;          // TOML
-  std::size_t kept = 0;      // fingerprints or words
-  std::size_t skipped = 0;   // values too short, too long or of too many words; documents too short
+  std::string pack;         // TOML
+  std::size_t kept = 0;     // fingerprints or words
+  std::size_t skipped = 0;  // values too short, too long or of too many words; documents too short
 };
 
 // kInvalidArgument: no value or document is left, the id or another text is not fit for a pack.

@@ -1,5 +1,5 @@
-// C3: what an organisation registers is found however it is written, in pieces as in one, and is not
-// in the pack that finds it.
+// C3: what an organisation registers is found however it is written, in pieces as in one, and is
+// not in the pack that finds it.
 #include "dlp/registration.h"
 
 #include <random>
@@ -53,15 +53,16 @@ std::vector<std::string> found(const Scanner& scanner, std::string_view text) {
 std::string random_prose(std::mt19937& random, std::size_t bytes) {
   std::string out;
   while (out.size() < bytes) {
-    for (std::size_t n = 2 + random() % 8; n > 0; --n) out += static_cast<char>('a' + random() % 26);
+    for (std::size_t n = 2 + random() % 8; n > 0; --n)
+      out += static_cast<char>('a' + random() % 26);
     out += random() % 9 == 0 ? ".\n" : " ";
   }
   return out;
 }
 
-const std::vector<std::string> kCustomers = {"Erika Mustermann",       "DE89 3704 0044 0532 0130 00",
-                                             "erika@kunde.example",    "KD-2024-118812",
-                                             "Łukasz Żółć-Kowalski",   "12 Hauptstraße, 10115 Berlin"};
+const std::vector<std::string> kCustomers = {
+    "Erika Mustermann", "DE89 3704 0044 0532 0130 00", "erika@kunde.example",
+    "KD-2024-118812",   "Łukasz Żółć-Kowalski",        "12 Hauptstraße, 10115 Berlin"};
 
 std::string customers() {
   return register_values({.id = "customers", .name = "", .severity = "high"}, kCustomers, key_of(1))
@@ -79,7 +80,8 @@ TEST(RegisteredValuesTest, C3_AreFoundHoweverTheyAreWritten) {
               ::testing::ElementsAre("DE89370400440532013000"));
   EXPECT_THAT(found(scanner, "{\"mail\":\"erika@kunde.example\"}"),
               ::testing::ElementsAre("erika@kunde.example"));
-  EXPECT_THAT(found(scanner, "Lukasz Zolc Kowalski"), ::testing::ElementsAre());  // Ł is no L + mark
+  EXPECT_THAT(found(scanner, "Lukasz Zolc Kowalski"),
+              ::testing::ElementsAre());  // Ł is no L + mark
   EXPECT_THAT(found(scanner, "Łukasz Zołc Kowalski"),
               ::testing::ElementsAre("Łukasz Zołc Kowalski"));
   EXPECT_THAT(found(scanner, "base64: " + to_base64(as_bytes("call Erika Mustermann now"))),
@@ -102,13 +104,12 @@ TEST(RegisteredValuesTest, C3_AreNotInThePack) {
   }
   // Another key gives other fingerprints, so that two sets cannot be laid over each other.
   const Pack one = parse_pack(pack, "a").value();
-  const Pack other =
-      parse_pack(register_values({.id = "customers", .name = "", .severity = "high"}, kCustomers,
-                                 key_of(2))
-                     .value()
-                     .pack,
-                 "b")
-          .value();
+  const Pack other = parse_pack(register_values({.id = "customers", .name = "", .severity = "high"},
+                                                kCustomers, key_of(2))
+                                    .value()
+                                    .pack,
+                                "b")
+                         .value();
   std::vector<std::uint64_t> shared;
   std::ranges::set_intersection(one.detectors[0].fingerprints->hashes,
                                 other.detectors[0].fingerprints->hashes,
@@ -119,7 +120,8 @@ TEST(RegisteredValuesTest, C3_AreNotInThePack) {
 TEST(RegisteredValuesTest, L2_AllSetsAreOfOneClass) {
   EXPECT_EQ(parse_pack(customers(), "a").value().detectors[0].class_name, kRegisteredClass);
   std::string told = customers();
-  told.replace(told.find("registered.data"), std::string_view("registered.data").size(), "patients");
+  told.replace(told.find("registered.data"), std::string_view("registered.data").size(),
+               "patients");
   const auto refused = parse_pack(told, "a.toml");
   ASSERT_FALSE(refused.has_value());
   EXPECT_THAT(refused.error().message(), HasSubstr("class of anchor values is registered.data"));
@@ -142,8 +144,8 @@ TEST(RegisteredValuesTest, C3_OfTwoThatHoldOneAnotherTheLongerStaysAndInOnePlace
 }
 
 TEST(RegisteredValuesTest, C3_WhatIsTooShortOrTooLongIsCounted) {
-  const std::vector<std::string> values = {"Ann", "", "--", std::string(64, 'x'), "a    b long gap",
-                                           "123456"};
+  const std::vector<std::string> values = {
+      "Ann", "", "--", std::string(64, 'x'), "a    b long gap", "123456"};
   const auto made = register_values({.id = "x", .name = "", .severity = "low"}, values, key_of(1));
   ASSERT_TRUE(made.has_value());
   EXPECT_EQ(made->kept, 1U);
@@ -155,8 +157,8 @@ TEST(RegisteredValuesTest, C3_WhatIsTooShortOrTooLongIsCounted) {
 
 TEST(RegisteredWordsTest, C3_AreFoundWithoutRegardToCaseAndSeparators) {
   const std::vector<std::string> words = {"Project Falcon", "Blaumeise", "X\"7\\"};
-  const auto made = register_words({.id = "code-names", .name = "code names", .severity = "high"},
-                                   words);
+  const auto made =
+      register_words({.id = "code-names", .name = "code names", .severity = "high"}, words);
   ASSERT_TRUE(made.has_value());
   EXPECT_EQ(made->kept, 3U);
   const Scanner scanner = scanner_with({made->pack});
@@ -166,7 +168,8 @@ TEST(RegisteredWordsTest, C3_AreFoundWithoutRegardToCaseAndSeparators) {
 
 TEST(CanaryTest, C3_IsFoundAndDiffersEachTime) {
   const auto one = make_canary({.id = "canary.hr", .name = "", .severity = "critical"}, key_of(1));
-  const auto other = make_canary({.id = "canary.hr", .name = "", .severity = "critical"}, key_of(2));
+  const auto other =
+      make_canary({.id = "canary.hr", .name = "", .severity = "critical"}, key_of(2));
   ASSERT_TRUE(one.has_value() && other.has_value());
   EXPECT_NE(one->text, other->text);
   const Scanner scanner = scanner_with({one->pack});
@@ -179,7 +182,8 @@ TEST(CanaryTest, C3_IsFoundAndDiffersEachTime) {
 // line breaks and case; a shorter one than a gram never.
 TEST(RegisteredPassagesTest, C3_EveryCopiedPassageIsFound) {
   std::mt19937 random(5);
-  const std::vector<std::string> documents = {random_prose(random, 6000), random_prose(random, 3000)};
+  const std::vector<std::string> documents = {random_prose(random, 6000),
+                                              random_prose(random, 3000)};
   const auto made =
       register_documents({.id = "minutes", .name = "", .severity = "high"}, documents, key_of(1));
   ASSERT_TRUE(made.has_value());
@@ -227,14 +231,16 @@ TEST(RegisteredTest, C15_PiecesChangeNothing) {
   const Scanner scanner = scanner_with(
       {customers(),
        register_words({.id = "code-names", .name = "", .severity = "high"}, words).value().pack,
-       register_documents({.id = "minutes", .name = "", .severity = "high"}, documents, key_of(3), 20)
+       register_documents({.id = "minutes", .name = "", .severity = "high"}, documents, key_of(3),
+                          20)
            .value()
            .pack},
       /*with_builtin=*/true);
   const auto scratch = scanner.make_scratch();
   std::vector<std::string> samples = kCustomers;
-  samples.insert(samples.end(), {"project falcon", "PROJECT\u00A0KRANICH", "Kranich", "Erika",
-                                 "bob@example.org", "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75"});
+  samples.insert(samples.end(),
+                 {"project falcon", "PROJECT\u00A0KRANICH", "Kranich", "Erika", "bob@example.org",
+                  "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA75"});
   std::set<std::uint32_t> seen;
   for (int i = 0; i < 60; ++i) {
     std::string text;
@@ -258,7 +264,8 @@ TEST(RegisteredTest, C15_PiecesChangeNothing) {
     for (const Part& part : judge.expected().parts) {
       if (part.kind == Part::Kind::kFinding) seen.insert(part.finding.detector);
     }
-    for (const std::size_t width : {1U, 2U, 3U, 7U, 32U}) ASSERT_TRUE(judge.same(judge.each(width)));
+    for (const std::size_t width : {1U, 2U, 3U, 7U, 32U})
+      ASSERT_TRUE(judge.same(judge.each(width)));
     for (int n = 0; n < 8; ++n) ASSERT_TRUE(judge.same(judge.random(random, 5)));
   }
   for (std::uint32_t i = 0; i < scanner.detectors().size(); ++i) {
@@ -288,7 +295,8 @@ TEST(RegisteredPackTest, C3_WhatDoesNotFitIsRefused) {
   refuses(values + key + "fingerprints = \"AQAAAAAA\"\n", "8 bytes each");
   refuses("anchor = \"values\"\nlengths = 64\n" + key + one, "needs max_words");
   refuses("anchor = \"passages\"\ngram = 3\n" + key + one, "16 to 128");
-  refuses("anchor = \"passages\"\ngram = 20\nstream = \"monitor\"\n" + key + one, "no stream monitor");
+  refuses("anchor = \"passages\"\ngram = 20\nstream = \"monitor\"\n" + key + one,
+          "no stream monitor");
   refuses("anchor = \"words\"\nwords = [\"...\"]\n", "cannot be found as a word");
   refuses("anchor = \"words\"\nwords = [\"ab\"]\n" + key, "takes no key");
   refuses("anchor = \"words\"\nwords = [\"ab\"]\npattern = \"ab\"\n", "has no pattern");

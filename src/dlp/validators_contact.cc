@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "dlp/internal/check_digits.h"
+#include "dlp/top_level_domains.h"
 #include "dlp/validators.h"
 
 namespace candor::dlp {
@@ -13,6 +14,7 @@ namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_alnum(char c) { return is_digit(c) || is_letter(c); }
+bool is_high(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool equals_word(std::string_view text, std::string_view small) {
@@ -34,6 +36,12 @@ std::size_t email(std::string_view value) {
   std::string_view domain = value.substr(at + 1);
   // What ends a sentence or a label is no part of the name.
   for (;;) {
+    const std::size_t last = domain.rfind('.');
+    if (last == std::string_view::npos || last == 0) return 0;
+    if (const std::size_t size = international_top_level(domain.substr(last + 1)); size > 0) {
+      domain = domain.substr(0, last + 1 + size);
+      break;
+    }
     while (!domain.empty() && !is_alnum(domain.back())) domain.remove_suffix(1);
     const std::size_t dot = domain.rfind('.');
     if (dot == std::string_view::npos || dot == 0) return 0;
@@ -105,8 +113,28 @@ std::size_t longest(std::string_view value, const Ok& ok) {
   return 0;
 }
 
+// The same; what stands behind "x" or "ext" is an extension and belongs to a number that is whole.
+template <typename Ok>
+std::size_t with_extension(std::string_view value, const Ok& ok) {
+  const std::size_t letter = value.find_first_of("xXeE");
+  if (letter == std::string_view::npos) return longest(value, ok);
+  std::string_view number = value.substr(0, letter);
+  while (number.ends_with(' ')) number.remove_suffix(1);
+  return longest(number, ok) == number.size() && !number.empty() ? value.size() : 0;
+}
+
+// ISO 6709: a place as degrees and minutes, "+4612-05957" (tables of time zones).
+bool is_place(std::string_view value) {
+  const std::size_t sign = value.find('-');
+  if (!value.starts_with('+') || (sign != 5 && sign != 7) || value.size() < 2 * sign + 1)
+    return false;
+  return digits_of(value.substr(1, sign - 1)).size() == sign - 1 &&
+         digits_of(value.substr(sign + 1, sign)).size() == sign;
+}
+
 std::size_t phone_e164(std::string_view value) {
-  return longest(value, [](const std::string& digits) {
+  if (is_place(value)) return 0;
+  return with_extension(value, [](const std::string& digits) {
     const bool dialled = digits.starts_with("00");
     return is_e164(std::string_view(digits).substr(dialled ? 2 : 0));
   });
@@ -128,7 +156,7 @@ std::size_t phone_national(std::string_view value) {
                           (value.starts_with("19") || value.starts_with("20")) &&
                           (value[4] == '-' || value[4] == '/' || value[4] == '.');
   if (year_first && value[7] == value[4]) return 0;
-  return longest(value, [](const std::string& digits) {
+  return with_extension(value, [](const std::string& digits) {
     return digits.size() >= 7 && digits.size() <= 15 && !all_same(digits);
   });
 }
@@ -191,6 +219,46 @@ std::size_t ipv6(std::string_view value) {
     return 0;
   }
   return value.size();
+}
+
+// RFC 3986: a host with a name under a top-level domain, or an address; what ends a sentence or a
+// bracket around the address is no part of it.
+std::size_t url(std::string_view value) {
+  const std::size_t scheme = value.find("://");
+  const std::size_t start = scheme == std::string_view::npos ? 0 : scheme + 3;
+  std::size_t end = value.size();
+  for (; end > start; --end) {
+    const char last = value[end - 1];
+    const std::string_view kept = value.substr(0, end);
+    if (last == ')' && std::ranges::count(kept, '(') >= std::ranges::count(kept, ')')) break;
+    if (last == ']' && kept.contains("[")) break;
+    if (!std::string_view(".,;:!?)]*_~$").contains(last)) break;
+  }
+  std::string_view host = value.substr(start, end - start);
+  host = host.substr(0, host.find_first_of("/?#"));
+  if (const std::size_t at = host.rfind('@'); at != std::string_view::npos)
+    host = host.substr(at + 1);
+  if (host.starts_with('[')) {
+    const std::size_t close = host.find(']');
+    return close != std::string_view::npos && ipv6(host.substr(1, close - 1)) > 0 ? end : 0;
+  }
+  const std::size_t port = host.find(':');
+  if (port != std::string_view::npos && !std::ranges::all_of(host.substr(port + 1), is_digit))
+    return 0;
+  host = host.substr(0, port);
+  if (host.ends_with('.')) host.remove_suffix(1);
+  const std::size_t dot = host.rfind('.');
+  if (dot == std::string_view::npos || dot == 0) return 0;
+  if (ipv4(host) > 0) return end;
+  const std::string_view top = host.substr(dot + 1);
+  const auto of_a_name = [](char c) {
+    return is_alnum(c) || c == '.' || c == '-' || c == '_' || is_high(c);
+  };
+  if (!std::ranges::all_of(host, of_a_name) || host.contains("..")) return 0;
+  const bool named = top.size() >= 2 && (is_letter(top[0]) || is_high(top[0])) &&
+                     (std::ranges::all_of(top, [](char c) { return is_letter(c) || is_high(c); }) ||
+                      top.starts_with("xn--"));
+  return named ? end : 0;
 }
 
 // IEEE 802: six groups of one separator; not the broadcast and the empty address.
@@ -268,12 +336,13 @@ std::size_t birth_date(std::string_view value) {
   return good ? value.size() : 0;
 }
 
-constexpr std::array<NamedValidator, 8> kTable = {{{"email", email},
+constexpr std::array<NamedValidator, 9> kTable = {{{"email", email},
                                                    {"phone_e164", phone_e164},
                                                    {"phone_nanp", phone_nanp},
                                                    {"phone_national", phone_national},
                                                    {"ipv4", ipv4},
                                                    {"ipv6", ipv6},
+                                                   {"url", url},
                                                    {"mac", mac},
                                                    {"birth_date", birth_date}}};
 

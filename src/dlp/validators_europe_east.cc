@@ -93,18 +93,19 @@ std::size_t lv_personal(std::string_view value) {
   if (d.size() != 11) return 0;
   if (d.starts_with("32")) return value.size();
   if (!is_date(2000, part(d, 2, 2), part(d, 0, 2))) return 0;
-  const int rest = (1101 - weighted(d, {1, 6, 3, 7, 9, 10, 5, 8, 4, 2})) % 11;
+  const int rest = (1101 - weighted(d, {1, 6, 3, 7, 9, 10, 5, 8, 4, 2})) % 11 % 10;
   return rest == digit(d[10]) ? value.size() : 0;
 }
 
 // Czechia and Slovakia: rodné číslo, divisible by 11; women's months have 50 more.
 std::size_t cz_birth_number(std::string_view value) {
   const std::string d = digits_of(value);
-  if (d.size() != 10) return 0;
+  if (d.size() != 9 && d.size() != 10) return 0;
   int month = part(d, 2, 2);
   if (month > 50) month -= 50;
   if (month > 20) month -= 20;
   if (!is_date(2000, month, part(d, 4, 2))) return 0;
+  if (d.size() == 9) return part(d, 0, 2) <= 53 ? value.size() : 0;
   const auto rest = number_of(d.substr(0, 9)) % 11 % 10;
   return rest == static_cast<unsigned>(digit(d[9])) ? value.size() : 0;
 }
@@ -125,6 +126,26 @@ std::size_t bg_egn(std::string_view value) {
   if (!is_date(2000, part(d, 2, 2) % 20, part(d, 4, 2)) || part(d, 2, 2) > 52) return 0;
   const int rest = weighted(d, {2, 4, 8, 5, 10, 9, 7, 3, 6}) % 11 % 10;
   return rest == digit(d[9]) ? value.size() : 0;
+}
+
+// Russia: INN of firms (10 digits) and persons (12, two check digits); SNILS modulo 101.
+std::size_t ru_inn(std::string_view value) {
+  const std::string d = digits_of(value);
+  if (all_same(d)) return 0;
+  if (d.size() == 10) {
+    return weighted(d, {2, 4, 10, 3, 5, 9, 4, 6, 8}) % 11 % 10 == digit(d[9]) ? value.size() : 0;
+  }
+  if (d.size() != 12) return 0;
+  return weighted(d, {7, 2, 4, 10, 3, 5, 9, 4, 6, 8}) % 11 % 10 == digit(d[10]) &&
+                 weighted(d, {3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8}) % 11 % 10 == digit(d[11])
+             ? value.size()
+             : 0;
+}
+
+std::size_t ru_snils(std::string_view value) {
+  const std::string d = digits_of(value);
+  if (d.size() != 11 || all_same(d)) return 0;
+  return weighted(d, {9, 8, 7, 6, 5, 4, 3, 2, 1}) % 101 % 100 == part(d, 9, 2) ? value.size() : 0;
 }
 
 // Croatia: OIB, ISO 7064 mod 11,10.
@@ -151,7 +172,7 @@ std::size_t si_emso(std::string_view value) {
   const std::string d = digits_of(value);
   if (d.size() != 13 || !is_date(2000, part(d, 2, 2), part(d, 0, 2))) return 0;
   const int rest = weighted(d, {7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2}) % 11;
-  return rest != 1 && (rest == 0 ? 0 : 11 - rest) == digit(d[12]) ? value.size() : 0;
+  return (11 - rest) % 11 % 10 == digit(d[12]) ? value.size() : 0;
 }
 
 // Greece: AFM, powers of two; AMKA: a date and Luhn.
@@ -185,7 +206,7 @@ std::size_t ua_tax(std::string_view value) {
   return ((sum % 11 + 11) % 11) % 10 == digit(d[9]) ? value.size() : 0;
 }
 
-constexpr std::array<NamedValidator, 20> kTable = {
+constexpr std::array<NamedValidator, 22> kTable = {
     {{"pl_pesel", pl_pesel},       {"pl_nip", pl_nip},
      {"pl_regon", pl_regon},       {"se_personal", se_personal},
      {"fi_hetu", fi_hetu},         {"no_national", no_national},
@@ -195,7 +216,8 @@ constexpr std::array<NamedValidator, 20> kTable = {
      {"hr_oib", hr_oib},           {"hu_taj", hu_taj},
      {"hu_tax", hu_tax},           {"si_emso", si_emso},
      {"gr_afm", gr_afm},           {"gr_amka", gr_amka},
-     {"tr_identity", tr_identity}, {"ua_tax", ua_tax}}};
+     {"tr_identity", tr_identity}, {"ua_tax", ua_tax},
+     {"ru_inn", ru_inn},           {"ru_snils", ru_snils}}};
 
 }  // namespace
 

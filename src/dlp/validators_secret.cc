@@ -33,12 +33,12 @@ std::string small_letters(std::string_view text) {
   return out;
 }
 
-constexpr std::array<std::string_view, 30> kPlaceholders = {
-    "example",    "placeholder", "changeme", "change_me", "your",   "xxxx",
-    "1234567890", "abcdefgh",    "redacted", "dummy",     "sample", "todo",
-    "insert",     "replace",     "secret",   "password",  "passwd", "undefined",
-    "null",       "none",        "token",    "default",   "****",   "....",
-    "0000000",    "test_key",    "testtest", "qwerty",    "_here",  "deadbeef"};
+constexpr std::array<std::string_view, 31> kPlaceholders = {
+    "example",  "placeholder", "changeme", "change_me", "your", "xxxx",     "1234567890",
+    "abcdefgh", "redacted",    "dummy",    "sample",    "todo", "insert",   "replace",
+    "secret",   "password",    "passwd",   "undefined", "null", "none",     "token",
+    "default",  "****",        "....",     "0000000",   "####", "test_key", "testtest",
+    "qwerty",   "_here",       "deadbeef"};
 
 bool is_placeholder(std::string_view value) {
   const std::string small = small_letters(value);
@@ -123,7 +123,8 @@ std::size_t assigned_secret(std::string_view value) {
 std::size_t password(std::string_view value) {
   if (value.size() < 4 || std::ranges::count(value, value[0]) == std::ssize(value)) return 0;
   if (std::string_view("$<{[%(*").contains(value[0])) return 0;
-  const std::string small = small_letters(value);
+  std::string small = small_letters(value);
+  while (small.ends_with(',') || small.ends_with(')')) small.pop_back();  // of code around it
   for (const std::string_view word :
        {"password", "passwd", "pass",  "pwd",         "example",  "changeme", "secret", "user",
         "xxx",      "token",  "your",  "placeholder", "redacted", "***",      "...",    "none",

@@ -251,7 +251,15 @@ std::size_t ar_cuit(std::string_view value) {
   if (d.size() != 11) return 0;
   int check = 11 - weighted(d, {5, 4, 3, 2, 7, 6, 5, 4, 3, 2}) % 11;
   if (check == 11) check = 0;
+  if (check == 10) check = 9;
   return check == digit(d[10]) ? value.size() : 0;
+}
+
+// Australian Company Number: ASIC, weights 8 to 1, the tens' complement.
+std::size_t au_acn(std::string_view value) {
+  const std::string d = digits_of(value);
+  if (d.size() != 9 || all_same(d)) return 0;
+  return (10 - weighted(d, {8, 7, 6, 5, 4, 3, 2, 1}) % 10) % 10 == digit(d[8]) ? value.size() : 0;
 }
 
 // Chile: RUT, weights 2 to 7 from the right; K is 10.
@@ -269,7 +277,7 @@ std::size_t cl_rut(std::string_view value) {
   return letter == n.back() ? value.size() : 0;
 }
 
-constexpr std::array<NamedValidator, 27> kTable = {{{"us_ssn", us_ssn},
+constexpr std::array<NamedValidator, 28> kTable = {{{"us_ssn", us_ssn},
                                                     {"us_itin", us_itin},
                                                     {"us_npi", us_npi},
                                                     {"us_dea", us_dea},
@@ -283,6 +291,7 @@ constexpr std::array<NamedValidator, 27> kTable = {{{"us_ssn", us_ssn},
                                                     {"au_tfn", au_tfn},
                                                     {"au_medicare", au_medicare},
                                                     {"au_abn", au_abn},
+                                                    {"au_acn", au_acn},
                                                     {"nz_ird", nz_ird},
                                                     {"za_id", za_id},
                                                     {"il_id", il_id},

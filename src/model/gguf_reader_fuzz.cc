@@ -6,12 +6,16 @@
 #include "base/text.h"
 #include "model/gguf_reader.h"
 #include "model/testing/gguf_builder.h"
+#include "model/tokenizer_digest.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace candor;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   model::MemorySource source(bytes);
   const auto summary = model::read_gguf(source);
+  const auto tokenizer = model::tokenizer_digest(source);
+  CANDOR_CHECK(tokenizer || tokenizer.error().code() != Code::kInternal);
+  CANDOR_CHECK(tokenizer || !summary);  // what the one reads, the other reads
   if (!summary) {
     CANDOR_CHECK(summary.error().code() != Code::kInternal);
     (void)model::summary_from_json(bytes);

@@ -37,6 +37,9 @@ python_clients clients/langchain langchain-core==1.8.3 langchain-openai==1.7.4 l
 python_clients clients/llama-index llama-index-core==0.14.25 llama-index-llms-openai-like==0.8.1 \
   llama-index-embeddings-openai-like==0.4.0
 python_clients clients/litellm litellm==1.110.2
+# What reads the signatures and bills of materials that Candor writes, and writes those that it reads.
+python_clients clients/model-signing model-signing==1.1.1 sigstore==4.5.1 pyopenssl==26.4.0 jsonschema==4.26.0
+python_clients clients/cyclonedx "cyclonedx-python-lib[json-validation]==11.12.0"
 node_clients node openai@7.57.0 @anthropic-ai/sdk@1.14.0
 node_clients clients/ollama-node ollama@0.6.4
 # The AI SDK asks for a newer Node than Debian's; npm has it as a package.

@@ -11,7 +11,7 @@ import pytest
 
 from server import BIN, QUESTION, Candor
 
-VERBS = ["serve", "chat", "model", "model list", "model load", "model unload", "ledger", "ledger show", "ledger tail",
+VERBS = ["serve", "chat", "model", "model list", "model load", "model unload", "model sign", "model verify-signature", "passport", "passport make", "passport step", "passport show", "passport verify", "passport sign", "passport export", "ledger", "ledger show", "ledger tail",
          "ledger verify", "ledger export", "ledger open", "receipt", "erase", "key", "key create", "key list",
          "key revoke", "key log", "key auditor", "doctor", "reload", "stop", "resume", "budget", "budget reconcile", "shutdown", "policy check", "policy test", "scan", "version", "completion"]
 

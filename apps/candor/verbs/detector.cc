@@ -137,8 +137,8 @@ int run_detector_canary(const DetectorOptions& options) {
     return report(out, done.error());
   }
   if (out.json()) {
-    out.document(json::Object{
-        {"detector", options.id}, {"pack", path.string()}, {"canary", made->text}});
+    out.document(
+        json::Object{{"detector", options.id}, {"pack", path.string()}, {"canary", made->text}});
   } else {
     out.line(fmt::format("{}: plant this text where nobody should read it", path.string()));
     out.line(made->text);

@@ -37,6 +37,42 @@ struct LineageOptions {
 [[nodiscard]] int run_model_lineage(const LineageOptions& options);
 [[nodiscard]] int run_model_compare(const LineageOptions& options);
 
+// Whom a signature must be by: one of key, roots, and trusted_root with identity and issuer.
+struct TrustOptions {
+  std::string key, roots, at;  // PEM; at: when a certificate must hold, default now
+  std::string trusted_root, identity, issuer;
+};
+struct SignatureOptions {
+  std::string model, signature;           // signature: default beside or inside the model
+  std::string key;                        // sign
+  std::vector<std::string> certificates;  // sign: the signer's first
+  bool shards = false;
+  std::uint64_t shard_bytes = 1'000'000'000;
+  std::vector<std::string> ignore;
+  TrustOptions trust;  // verify-signature
+  bool json = false, raw = false;
+};
+[[nodiscard]] int run_model_sign(const SignatureOptions& options);
+[[nodiscard]] int run_model_verify_signature(const SignatureOptions& options);
+
+struct PassportOptions {
+  std::string model, passport;  // passport: default beside or inside the model
+  std::vector<std::string> claims, ignore, adapters;
+  std::vector<std::string> steps;      // make: signed statements, oldest first
+  std::vector<std::string> step_keys;  // verify: public keys of those who signed steps
+  std::string name, out, key, format;
+  std::vector<std::string> certificates;
+  bool quick = false, files_only = false;
+  TrustOptions trust;
+  bool json = false, raw = false;
+};
+[[nodiscard]] int run_passport_make(const PassportOptions& options);
+[[nodiscard]] int run_passport_show(const PassportOptions& options);
+[[nodiscard]] int run_passport_verify(const PassportOptions& options);
+[[nodiscard]] int run_passport_sign(const PassportOptions& options);
+[[nodiscard]] int run_passport_step(const PassportOptions& options);
+[[nodiscard]] int run_passport_export(const PassportOptions& options);
+
 struct LedgerOptions {
   std::string subject;  // show: index or exchange; export: folder
   std::uint64_t count = 20;

@@ -72,7 +72,8 @@ void Pass::passages(std::uint32_t detector) {
   };
   for (std::size_t at = 0; at < text_.size(); ++at) {
     const auto gram = roll.add(text_[at], at);
-    if (!gram || gram->end - gram->begin > described.max_span || !set.contains(gram->hash)) continue;
+    if (!gram || gram->end - gram->begin > described.max_span || !set.contains(gram->hash))
+      continue;
     if (last) tell({last->begin, std::min(last->end, gram->begin)}, /*open=*/false);
     last = Span{gram->begin, gram->end};
   }

@@ -96,8 +96,8 @@ struct Told {
                              to_string(part.finding.layer), part.text);
   }
   for (const Finding& f : told.notes) {
-    out += fmt::format("  note {} [{},{}) {}\n", scanner.detectors()[f.detector].id, f.begin,
-                       f.end, to_string(f.layer));
+    out += fmt::format("  note {} [{},{}) {}\n", scanner.detectors()[f.detector].id, f.begin, f.end,
+                       to_string(f.layer));
   }
   return out;
 }
