@@ -195,8 +195,7 @@ EngineReader::EngineReader(const Exchange& forwarded, EngineLimits limits)
   s.api = forwarded.api;
   s.task = task_of(forwarded.api);
   s.raw = !forwarded.prompts.empty();
-  s.whole_calls = forwarded.api == Api::kOllamaChat ||
-                  (forwarded.api == Api::kAnthropicMessages && !forwarded.stream);
+  s.whole_calls = forwarded.whole_calls();
   s.may_call = !forwarded.tools.empty() && forwarded.tool_choice.mode == ToolChoice::Mode::kAuto;
   for (const Tool& tool : forwarded.tools) {
     if (forwarded.tool_choice.mode != ToolChoice::Mode::kNamed ||

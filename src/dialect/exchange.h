@@ -153,6 +153,10 @@ struct Exchange {
   [[nodiscard]] std::size_t answer_bound() const noexcept {
     return inputs.empty() ? choice_count() : inputs.size();
   }
+  // A call of the answer is one event, with its name and all of its arguments.
+  [[nodiscard]] bool whole_calls() const noexcept {
+    return api == Api::kOllamaChat || (api == Api::kAnthropicMessages && !stream);
+  }
   // A tool call is forced: the answer is held to the calls' form by a grammar.
   [[nodiscard]] bool forces_call() const noexcept {
     return tool_choice.mode == ToolChoice::Mode::kRequired ||

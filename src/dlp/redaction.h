@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "dlp/detector.h"
+#include "dlp/restorer.h"
 
 namespace candor::dlp {
 
@@ -35,11 +36,13 @@ class Pseudonyms {
   [[nodiscard]] std::string stand_in(const Detector& detector, std::string_view value);
   // The value behind a stand-in that was made here (L1); nothing for any other text.
   [[nodiscard]] std::optional<std::string_view> value_of(std::string_view stand_in) const;
+  // All that were made so far.
+  [[nodiscard]] const StandIns& minted() const noexcept { return by_stand_in_; }
 
  private:
   Digest key_;
   std::map<std::string, std::string, std::less<>> by_value_;  // class, zero, value
-  std::map<std::string, std::string, std::less<>> by_stand_in_;
+  StandIns by_stand_in_;
 };
 
 }  // namespace candor::dlp

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dlp/restorer.h"
 #include "gateway/inspection.h"
 
 namespace candor::gateway {
@@ -34,8 +35,6 @@ class JsonPlace {
   bool in_string_ = false, escaped_ = false;
 };
 
-enum class FieldKind : std::uint8_t { kContent, kReasoning, kRefusal, kArguments };
-
 }  // namespace
 
 // A text of one choice.
@@ -52,6 +51,7 @@ struct AnswerGuard::Field {
   bool dropping = false;    // kMore parts: those of a finding that was replaced
   Effect action = Effect::kAllow;  // of the last finding
   JsonPlace json;
+  std::optional<dlp::Restorer> restorer;  // of a text that may tell what pseudonyms stand for
   // Tokens of the content that are not out yet, by the bytes that they stand for.
   struct Token {
     std::size_t begin, end;
@@ -75,8 +75,10 @@ struct AnswerGuard::Out {
   Rulebook::Desk& desk;
 };
 
-AnswerGuard::AnswerGuard(Governance& governance, std::size_t choices, bool json)
-    : governance_(governance), json_(json), expected_(choices) {}
+AnswerGuard::AnswerGuard(Governance& governance, Form form) : governance_(governance), form_(form) {
+  const dlp::StandIns& minted = governance.pseudonyms().minted();
+  if (!minted.empty() && !form.logprobs) stand_ins_ = std::make_shared<dlp::StandIns>(minted);
+}
 AnswerGuard::~AnswerGuard() = default;
 
 AnswerGuard::Choice& AnswerGuard::choice(std::uint32_t index) {
@@ -114,19 +116,23 @@ bool AnswerGuard::finish(Events& events) {
   return std::ranges::all_of(choices_, [&](auto& entry) { return close(entry.second, out); });
 }
 
-bool AnswerGuard::take(AnswerEvent& event, Out& out) {
-  const auto field = [&](Choice& of, FieldKind kind, std::uint32_t index,
-                         std::string_view name) -> Field& {
-    const auto key = std::pair(kind, index);
-    auto found = of.fields.find(key);
-    if (found == of.fields.end()) {
-      found = of.fields
-                  .try_emplace(key, governance_.book().scanner(), kind, index,
-                               "choices/" + std::to_string(of.index) + "/" + std::string(name))
-                  .first;
+AnswerGuard::Field& AnswerGuard::field(Choice& of, FieldKind kind, std::uint32_t index,
+                                       std::string_view name) {
+  const auto key = std::pair(kind, index);
+  auto found = of.fields.find(key);
+  if (found == of.fields.end()) {
+    found = of.fields
+                .try_emplace(key, governance_.book().scanner(), kind, index,
+                             "choices/" + std::to_string(of.index) + "/" + std::string(name))
+                .first;
+    if (stand_ins_ && kind != FieldKind::kArguments) {
+      found->second.restorer.emplace(stand_ins_, kind == FieldKind::kContent && form_.json);
     }
-    return found->second;
-  };
+  }
+  return found->second;
+}
+
+bool AnswerGuard::take(AnswerEvent& event, Out& out) {
   if (auto* delta = std::get_if<dialect::TextDelta>(&event)) {
     Choice& of = choice(delta->choice);
     Field& content = field(of, FieldKind::kContent, 0, "content");
@@ -146,27 +152,7 @@ bool AnswerGuard::take(AnswerEvent& event, Out& out) {
     return text(of, field(of, FieldKind::kRefusal, 0, "refusal"), delta->text.reveal(), out);
   }
   if (auto* delta = std::get_if<dialect::ToolCallDelta>(&event)) {
-    Choice& of = choice(delta->choice);
-    const std::string base = "tool_calls/" + std::to_string(delta->index);
-    Field& arguments = field(of, FieldKind::kArguments, delta->index, base + "/arguments");
-    if (!turn_to(of, arguments, out)) return false;
-    if (!delta->name.reveal().empty()) {
-      // A name is whole. What is found in it cannot be replaced without calling something else.
-      std::vector<dlp::Finding> found;
-      governance_.book().scanner().scan(delta->name.reveal(), *out.desk.scan, found);
-      Field name(governance_.book().scanner(), FieldKind::kArguments, delta->index,
-                 "choices/" + std::to_string(of.index) + "/" + base + "/name");
-      for (const dlp::Finding& finding : found) {
-        const auto action = judge(finding, name, /*released=*/false, out.desk);
-        if (!action || *action != Effect::kAllow) {
-          end_all(of.index, out);
-          return false;
-        }
-      }
-      out.events.emplace_back(
-          dialect::ToolCallDelta{of.index, delta->index, std::move(delta->name), {}});
-    }
-    return text(of, arguments, delta->arguments.reveal(), out);
+    return call(choice(delta->choice), *delta, out);
   }
   if (auto* finish = std::get_if<dialect::Finish>(&event)) {
     Choice& of = choice(finish->choice);
@@ -177,6 +163,47 @@ bool AnswerGuard::take(AnswerEvent& event, Out& out) {
   }
   out.events.push_back(std::move(event));
   return true;
+}
+
+bool AnswerGuard::call(Choice& of, dialect::ToolCallDelta& delta, Out& out) {
+  const std::string base = "tool_calls/" + std::to_string(delta.index);
+  Field& arguments = field(of, FieldKind::kArguments, delta.index, base + "/arguments");
+  if (!turn_to(of, arguments, out)) return false;
+  if (!delta.name.reveal().empty()) {
+    // A name is whole. What is found in it cannot be replaced without calling something else.
+    std::vector<dlp::Finding> found;
+    governance_.book().scanner().scan(delta.name.reveal(), *out.desk.scan, found);
+    Field name(governance_.book().scanner(), FieldKind::kArguments, delta.index,
+               "choices/" + std::to_string(of.index) + "/" + base + "/name");
+    for (const dlp::Finding& finding : found) {
+      const auto action = judge(finding, name, /*released=*/false, out.desk);
+      if (!action || *action != Effect::kAllow) {
+        end_all(of.index, out);
+        return false;
+      }
+    }
+  }
+  dialect::ToolCallDelta whole{of.index, delta.index, std::move(delta.name), {}};
+  if (!form_.whole_calls) {
+    if (!whole.name.reveal().empty()) out.events.emplace_back(std::move(whole));
+    return text(of, arguments, delta.arguments.reveal(), out);
+  }
+  // Either all of it goes out, or nothing.
+  Events parts;
+  Out apart{.events = parts, .desk = out.desk};
+  const bool goes_on =
+      text(of, arguments, delta.arguments.reveal(), apart) && settle(of, arguments, apart);
+  Events others;
+  for (AnswerEvent& part : parts) {
+    if (const auto* piece = std::get_if<dialect::ToolCallDelta>(&part)) {
+      whole.arguments.reveal() += piece->arguments.reveal();
+    } else {
+      others.push_back(std::move(part));
+    }
+  }
+  if (goes_on) out.events.emplace_back(std::move(whole));
+  std::ranges::move(others, std::back_inserter(out.events));
+  return goes_on;
 }
 
 bool AnswerGuard::turn_to(Choice& choice, Field& field, Out& out) {
@@ -235,7 +262,13 @@ std::optional<Effect> AnswerGuard::judge(const dlp::Finding& finding, const Fiel
 bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& parts, Out& out) {
   std::string text;
   std::vector<TokenLogprob> tokens;
-  const auto flush = [&] {
+  const auto flush = [&](bool end) {
+    if (field.restorer) {
+      std::string restored;
+      field.restorer->feed(text, restored);
+      if (end) field.restorer->finish(restored);
+      text = std::move(restored);
+    }
     if (text.empty() && tokens.empty()) return;
     Text ready(std::move(text));
     text.clear();
@@ -258,7 +291,7 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
     }
   };
   const bool json =
-      field.kind == FieldKind::kArguments || (field.kind == FieldKind::kContent && json_);
+      field.kind == FieldKind::kArguments || (field.kind == FieldKind::kContent && form_.json);
   for (dlp::Part& part : parts) {
     std::string_view bytes = part.text;
     field.settled += bytes.size();
@@ -271,7 +304,7 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
       if (was_context) continue;  // it was looked at then
       const auto action = judge(part.finding, field, part.kind == dlp::Part::Kind::kNote, out.desk);
       if (!action) {
-        flush();
+        flush(/*end=*/true);
         end_all(choice.index, out);
         return false;
       }
@@ -309,7 +342,7 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
       field.last.erase(0, cut);
     }
   }
-  flush();
+  flush(/*end=*/!field.open);
   return true;
 }
 
@@ -318,7 +351,7 @@ void AnswerGuard::end_all(std::uint32_t at, Out& out) {
   const bool bare = blocked.fields.empty();
   out.events.emplace_back(
       dialect::TextDelta{at, Text((bare ? "" : "\n\n") + governance_.sentence()), {}});
-  for (std::uint32_t i = 0; i < expected_; ++i) {
+  for (std::uint32_t i = 0; i < form_.choices; ++i) {
     Choice& one = choice(i);
     if (one.finished) continue;
     one.finished = true;

@@ -6,6 +6,8 @@
 // later, what was released of it is context.
 // Tokens with their probabilities and alternatives go out with the text that they stand for, and
 // not at all where any of it was replaced.
+// What the request's pseudonyms stand for is told again in prose to whoever sent it (L1), never in
+// names, arguments or an answer with log probabilities.
 // A rule that denies ends the whole answer: the explanation follows what was released, as content,
 // and every choice that is not finished is finished as filtered.
 #pragma once
@@ -26,8 +28,13 @@ namespace candor::gateway {
 
 class AnswerGuard {
  public:
-  // json: the content is JSON, which a stand-in must not break.
-  AnswerGuard(Governance& governance, std::size_t choices, bool json);
+  struct Form {
+    std::size_t choices = 1;
+    bool json = false;         // the content is JSON, which a stand-in must not break
+    bool whole_calls = false;  // a call is one event, and stays one
+    bool logprobs = false;     // tokens come beside the text, and must agree with it
+  };
+  AnswerGuard(Governance& governance, Form form);
   AnswerGuard(AnswerGuard&&) = delete;
   ~AnswerGuard();
 
@@ -38,12 +45,14 @@ class AnswerGuard {
   [[nodiscard]] bool finish(Events& events);
 
  private:
+  enum class FieldKind : std::uint8_t { kContent, kReasoning, kRefusal, kArguments };
   struct Field;
   struct Choice;
   struct Out;
 
   [[nodiscard]] bool begin(Rulebook::Desk& desk);
   [[nodiscard]] bool take(dialect::AnswerEvent& event, Out& out);
+  [[nodiscard]] bool call(Choice& choice, dialect::ToolCallDelta& delta, Out& out);
   [[nodiscard]] bool text(Choice& choice, Field& field, std::string_view piece, Out& out);
   [[nodiscard]] bool settle(Choice& choice, Field& field, Out& out);
   [[nodiscard]] bool close(Choice& choice, Out& out);
@@ -53,12 +62,15 @@ class AnswerGuard {
                                                     bool released, Rulebook::Desk& desk);
   void end_all(std::uint32_t at, Out& out);
   [[nodiscard]] Choice& choice(std::uint32_t index);
+  [[nodiscard]] Field& field(Choice& of, FieldKind kind, std::uint32_t index,
+                             std::string_view name);
 
   Governance& governance_;
-  bool json_;
+  Form form_;
   bool began_ = false;
   std::map<std::uint32_t, Choice> choices_;
-  std::size_t expected_;
+  // What the request's pseudonyms stand for; null where nothing is turned back.
+  std::shared_ptr<const dlp::StandIns> stand_ins_;
 };
 
 }  // namespace candor::gateway

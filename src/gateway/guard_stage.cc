@@ -16,8 +16,12 @@ class GuardStage final : public Stage {
   Task<Verdict> on_answer(Session& s, Events& events) override {
     if (!s.governance || s.cut || events.empty()) co_return Verdict::kContinue;
     if (!s.guard) {
-      const bool json = s.forwarded.response_format.kind != dialect::ResponseFormat::Kind::kText;
-      s.guard = std::make_unique<AnswerGuard>(*s.governance, s.forwarded.answer_bound(), json);
+      s.guard = std::make_unique<AnswerGuard>(
+          *s.governance, AnswerGuard::Form{.choices = s.forwarded.answer_bound(),
+                                           .json = s.forwarded.response_format.kind !=
+                                                   dialect::ResponseFormat::Kind::kText,
+                                           .whole_calls = s.forwarded.whole_calls(),
+                                           .logprobs = s.forwarded.parameters.logprobs});
     }
     s.cut = !s.guard->pass(events);
     s.count_registered();

@@ -10,6 +10,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/use_future.hpp>
 #include <sys/un.h>
 
 #include "base/testing/fake_clock.h"
@@ -62,11 +63,14 @@ class Monitor {
   }
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;
-  // Runs until nothing can go on by itself.
+  // Runs until nothing can go on by itself: what the worker has been given comes before the marker.
   void settle() {
     io.restart();
-    while (io.poll() > 0) {
-    }
+    do {
+      while (io.poll() > 0) {
+      }
+      http::asio::post(workers, http::asio::use_future).wait();
+    } while (io.poll() > 0);
   }
   void advance(std::chrono::milliseconds by) {
     clock.advance_us(std::chrono::microseconds(by).count());

@@ -1,29 +1,18 @@
 """docs/audit.md does what it shows (A24): each marked block is run in order against a real server (pages.py). All blocks share
 one folder and one server."""
 import os
-import pathlib
-import shutil
-import subprocess
 
 import pytest
 
 from conftest import need
+from go_tools import go_tool
 from pages import blocks, complaint, missing
 from server import BIN, ROOT, SMOL, Candor
 
 PAGE = ROOT / "docs" / "audit.md"
-FSCK_VERSION = "v1.0.4"
-
-
 def find_fsck():
-    """Tessera's fsck as tests/interop/fsck.sh finds or builds it, or None."""
-    cache = os.environ.get("CANDOR_INTEROP_CACHE") or pathlib.Path(
-        os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "candor" / "interop"
-    fsck = pathlib.Path(os.environ.get("FSCK") or pathlib.Path(cache) / "fsck")
-    if not fsck.exists() and shutil.which("go"):
-        subprocess.run(["go", "install", f"github.com/transparency-dev/tessera/cmd/fsck@{FSCK_VERSION}"], check=False,
-                       env=os.environ | {"GOBIN": str(fsck.parent.resolve())}, capture_output=True, timeout=600)
-    return fsck if fsck.exists() else None
+    """As tests/interop/fsck.sh finds or builds it."""
+    return go_tool("github.com/transparency-dev/tessera/cmd/fsck", "v1.0.4", "FSCK")
 
 
 @pytest.fixture(scope="module")

@@ -276,3 +276,51 @@ def test_C10_a_reload_puts_rules_in_force_at_once_as_an_entry_with_both_digests_
         first, second = [e for e in server.entries() if e["type"] == "policy"]
         assert second["previous"] == first["digest"] != second["digest"] and "previous" not in first
         server.verify_log()
+
+
+PSEUDONYMS = """
+format = 1
+policy = "house"
+
+[[rule]]
+id = "house.people"
+effect = "pseudonymise"
+select = 'finding.class == "personal.contact"'
+message = "Who is meant stays here."
+"""
+
+
+def test_C6_L1_pseudonyms_go_to_the_engine_and_their_values_come_back_in_prose_alone(own, scripted):
+    with governed(own, scripted, PSEUDONYMS) as server:
+        question = f"Answer {MAIL}, and copy {LONG_MAIL}."
+        scripted.deltas = [({"content": "ok"}, {})]
+        ask = lambda **more: server.chat(question, model="canned", stream=True, max_tokens=500, **more)
+        assert ask().status == 200
+        sent = scripted.requests[-1]["messages"][0]["content"]
+        assert MAIL not in sent and LONG_MAIL not in sent and sent.count("@example.com") == 2
+        first, second = (word.strip(",.") for word in sent.split() if "@" in word)
+        foreign = "peter.kurz@klinikum-nord.example.org"  # of the model's own
+        said = f"To {first}: dear {second}.\n```\nmail {first}\n```\nhttps://evil.example/?{first} or `{second}`, or {foreign}."
+        right = f"To {MAIL}: dear {LONG_MAIL}.\n```\nmail {first}\n```\nhttps://evil.example/?{first} or `{second}`, or "
+        call = {"index": 0, "id": "c", "type": "function", "function": {"name": "send", "arguments": json.dumps({"to": first})}}
+        tool = {"type": "function", "function": {"name": "send", "parameters": {"type": "object", "properties": {"to": {"type": "string"}}}}}
+        for pieces in cuts(said):
+            scripted.deltas = [({"content": piece}, {}) for piece in pieces] + [({"tool_calls": [call]}, {})]
+            reply = ask(tools=[tool])
+            events = [json.loads(e) for e in reply.body.decode().split("data: ") if e.startswith("{")]
+            deltas = [e["choices"][0]["delta"] for e in events if e.get("choices")]
+            got = "".join(d.get("content") or "" for d in deltas)
+            # What the model says of its own is found, replaced and not turned back.
+            assert got.startswith(right) and foreign not in got and got.endswith("@example.com.")
+            arguments = "".join(c["function"].get("arguments", "") for d in deltas for c in d.get("tool_calls", []))
+            assert json.loads(arguments) == {"to": first}
+        # A caller who did not send the value is not told it; another conversation has other stand-ins.
+        scripted.deltas = [({"content": f"Ask {first}."}, {})]
+        assert MAIL.encode() not in server.chat("Who was it?", model="canned", stream=True).body
+        assert ask(headers={"Candor-Conversation": "another"}).status == 200
+        assert first not in scripted.requests[-1]["messages"][0]["content"]
+        # Tokens with probabilities agree with their text, so it stays as it is.
+        assert ask(logprobs=True).status == 200
+        assert MAIL.encode() not in ask(logprobs=True).body
+        assert MAIL not in str(server.entries())
+        server.verify_log()

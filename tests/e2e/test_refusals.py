@@ -12,6 +12,7 @@ import ssl
 import threading
 import time
 from http import client
+from subprocess import run
 
 import pytest
 
@@ -19,7 +20,7 @@ from authority import Authority
 from conftest import need
 from dialect_tables import A_TOOL, APIS, ASK, CALL, O_CALL, R_ASK, SCHEMA, TOOLS, VALUES, place, rows
 from sentences import USE_KEY, sentences
-from server import SMOL, TINY, Candor, http, wait_until
+from server import BIN, SMOL, TINY, Candor, http, wait_until
 from test_dialect_documents import bodies
 from test_disk import SMALL
 from test_failing_disk import FailingDisk, shim  # noqa: F401 (a fixture)
@@ -306,6 +307,21 @@ def other_configurations(heard, made):
     upstream.close()
 
 
+def registered(heard, made):
+    """Somebody who asks for more of what is registered than an hour may hold."""
+    upstream = Upstream(words=["a"])
+    server = made()
+    (server.folder / "customers.csv").write_text("name\nErika Mustermann\n")
+    run([BIN / "candor", "detector", "values", "--id", "customers", "--column", "name", "customers.csv"], cwd=server.folder, check=True)
+    (server.folder / "house.toml").write_text('format = 1\npolicy = "house"\n[[rule]]\nid = "house.a"\neffect = "redact"\n'
+                                              'select = \'finding.class == "registered.data"\'\nmessage = "Customers stay here."\n')
+    with server.configure(f'[policy]\npacks = []\nfiles = ["house.toml"]\ndetectors = ["{server.folder / "customers.toml"}"]\nregistered_hits = 1\n' + upstream.toml()):
+        server.chat("Erika Mustermann and again Erika Mustermann", model="canned")
+        for api in GENERATING:
+            heard.ask(api, APIS[api][2][0], server=server, status=429)
+    upstream.close()
+
+
 def busy(heard, made):
     """A model whose only slot is taken; a server that ends while it answers; an operator who stops it."""
     slow = Upstream(gate=True, words=["word "] * 50)
@@ -530,6 +546,7 @@ def heard(tmp_path_factory, shim):
         strangers(all_heard, server)
         assert server.verify_log()[0] == 0
     other_configurations(all_heard, made)
+    registered(all_heard, made)
     busy(all_heard, made)
     engine_errors(all_heard, made)
     local_models(all_heard, made)
