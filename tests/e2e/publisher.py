@@ -2,6 +2,7 @@
 import hashlib
 import http.server
 import json
+import socket
 import threading
 
 
@@ -102,7 +103,8 @@ class Publisher:
                 if cut and at + len(piece) > self.drop_after:
                     handler.wfile.write(piece[:max(0, self.drop_after - at)])
                     handler.wfile.flush()
-                    handler.connection.close()
+                    handler.connection.shutdown(socket.SHUT_RDWR)
+                    handler.close_connection = True
                     return
                 handler.wfile.write(piece)
         except OSError:

@@ -3,7 +3,6 @@ import hashlib
 import io
 import json
 import os
-import pathlib
 import random
 import signal
 import subprocess
@@ -85,7 +84,7 @@ def test_D1_a_file_of_a_repository_is_chosen_by_name_or_quantisation(store, publ
 def test_D1_ollama_is_pulled_by_its_manifests_digest(store, publisher):
     publisher.add_ollama("tiny", "1m", MODEL)
     assert "admitted tiny-1m" in store.run("pull", "ollama:tiny:1m", "--admit").stdout
-    publisher.files = {path: MODEL[:-1] + b"x" for path in publisher.files}
+    publisher.files = {path: MODEL[:-1] + bytes([MODEL[-1] ^ 1]) for path in publisher.files}
     refused = store.run("pull", "ollama:tiny:1m", "--name", "other")
     assert refused.returncode != 0 and "SHA-256 should be" in refused.stderr
     assert store.run("admit", "other").returncode != 0
@@ -187,7 +186,7 @@ def test_L12_a_server_that_lies_is_not_believed(store, publisher, lie, said):
 def test_L12_bytes_that_are_not_as_published_are_thrown_away(store, publisher):
     tree = publisher.add_hf("org/tiny", {"config.json": b"{}", "tiny.gguf": MODEL})
     path = next(p for p in publisher.files if p.endswith("tiny.gguf"))
-    publisher.files[path] = MODEL[:-1] + b"?"
+    publisher.files[path] = MODEL[:-1] + bytes([MODEL[-1] ^ 1])
     refused = store.run("pull", "hf:org/tiny")
     assert "SHA-256 should be " + tree[1]["lfs"]["oid"] in refused.stderr
     assert "tiny@0000" not in store.kept()
@@ -234,7 +233,7 @@ def test_D1_removed_bytes_go_with_gc_and_damage_is_found(store):
     assert store.json("gc")["files"] == 0, "the other model has the same bytes"
     blob = store.data / "models/blobs" / f"sha256-{DIGEST}"
     blob.chmod(0o600)
-    blob.write_bytes(MODEL[:-1] + b"!")
+    blob.write_bytes(MODEL[:-1] + bytes([MODEL[-1] ^ 1]))
     damaged = store.run("verify", "two")
     assert damaged.returncode == 1 and "NOT INTACT" in damaged.stdout
     store.json("remove", "two")
