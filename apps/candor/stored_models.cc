@@ -12,11 +12,11 @@ Result<models::NamedModel> stored(const models::ModelStore& store, const Path& w
   models::NamedModel found = TRY(store.find(name));
   const models::Manifest& manifest = found.manifest;
   if (manifest.format != models::Format::kGguf || manifest.files.size() != 1) {
-    return fail(Code::kFailedPrecondition,
-                fmt::format("{} is {}, and the engine serves one GGUF file", name,
-                            manifest.files.size() == 1
-                                ? std::string(models::to_string(manifest.format))
-                                : fmt::format("{} files", manifest.files.size())));
+    return fail(
+        Code::kFailedPrecondition,
+        fmt::format("{} is {}, and the engine serves one GGUF file", name,
+                    manifest.files.size() == 1 ? std::string(models::to_string(manifest.format))
+                                               : fmt::format("{} files", manifest.files.size())));
   }
   return found;
 }

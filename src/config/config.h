@@ -61,7 +61,7 @@ struct Content {
 };
 
 struct Model {
-  std::string name;        // what callers ask for
+  std::string name;  // what callers ask for
   Path path;  // one GGUF file, or "store:NAME" (resolved by the server); empty: upstream is set
   int context_tokens = 0;  // for each slot; 0: the model's own, at most 8,192
   int slots = 4;
@@ -119,7 +119,7 @@ struct Quota {  // of one caller; 0: none
   std::uint64_t bytes_per_hour = 0;
 };
 
-struct Pull {  // candor model pull
+struct Pull {                             // candor model pull
   std::string huggingface, ollama, pypi;  // URLs without a slash at the end; pypi may be empty
   std::string proxy;                      // "http://host:port"; empty: none
   Path ca;

@@ -47,7 +47,10 @@ Header header_for(std::string_view name, std::uint64_t size) {
     put(out, kSize, std::string_view(base256.data(), base256.size()));
   }
   put(out, kType, "0");
-  put(out, kMagic, std::string_view("ustar\0" "00", 8));
+  put(out, kMagic,
+      std::string_view("ustar\0"
+                       "00",
+                       8));
   put(out, kSum, "        ");
   unsigned sum = 0;
   for (const char c : out) sum += static_cast<unsigned char>(c);
@@ -195,8 +198,8 @@ Result<BundleFrame> read_bundle(File& bundle) {
   return out;
 }
 
-Result<Manifest> import_bundle(const ModelStore& store, const std::string& name,
-                               const Path& bundle, const Advance& advance) {
+Result<Manifest> import_bundle(const ModelStore& store, const std::string& name, const Path& bundle,
+                               const Advance& advance) {
   FileSystem& files = store.files();
   const auto file = TRY(files.open(bundle, OpenMode::kRead));
   const BundleFrame frame = TRY(read_bundle(*file));

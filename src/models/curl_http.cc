@@ -8,11 +8,10 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <strings.h>
 #include <sys/socket.h>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "models/http.h"
@@ -44,7 +43,8 @@ Result<Curl> load_curl() {
   Curl out;
   bool whole = true;
   const auto look = [&](auto& function, const char* name) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
+    function =
+        reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
     whole = whole && function != nullptr;
   };
   decltype(&curl_global_init) global_init = nullptr;
@@ -129,9 +129,9 @@ class CurlClient final : public HttpClient {
                     parts->host + " redirects to what is neither http nor https; it was refused");
       }
       if (parts->scheme == "https" && to->scheme != "https") {
-        return fail(Code::kPermissionDenied,
-                    fmt::format("{} redirects from https to plain http; it was refused",
-                                parts->host));
+        return fail(
+            Code::kPermissionDenied,
+            fmt::format("{} redirects from https to plain http; it was refused", parts->host));
       }
       hop.url = next;
     }

@@ -94,8 +94,8 @@ class FileFetch {
       {
         const std::lock_guard lock(mutex_);
         if (error_) return;
-        const auto gap = part_.fetched().ranges.missing(part_.fetched().size, options_.chunk_bytes,
-                                                        taken_);
+        const auto gap =
+            part_.fetched().ranges.missing(part_.fetched().size, options_.chunk_bytes, taken_);
         if (!gap) return;
         range = *gap;
         taken_.push_back(range);
@@ -177,12 +177,13 @@ class FileFetch {
     if (head.status == 206) {
       if (!head.range || head.range->begin != range.begin || head.range->end > range.end ||
           (head.range->end != range.end && head.range->end != head.range->total)) {
-        return lies(fmt::format("{}: the server answered another range than was asked for",
-                                file_.path));
+        return lies(
+            fmt::format("{}: the server answered another range than was asked for", file_.path));
       }
       total = head.range->total;
     } else {
-      if (!first) return fail(Code::kUnavailable, file_.path + ": the server stopped giving ranges");
+      if (!first)
+        return fail(Code::kUnavailable, file_.path + ": the server stopped giving ranges");
       if (!head.length && !file_.size) {
         return fail(Code::kFailedPrecondition,
                     file_.path + ": the server says neither size nor range");
@@ -194,11 +195,10 @@ class FileFetch {
       return lies(fmt::format("{}: {} bytes were published, the server has {}", file_.path,
                               *file_.size, total));
     }
-    if (file_.sha256 && !head.linked_etag.empty() &&
-        head.linked_etag.size() == 66 &&
+    if (file_.sha256 && !head.linked_etag.empty() && head.linked_etag.size() == 66 &&
         head.linked_etag.substr(1, 64) != to_hex(*file_.sha256)) {
-      return lies(fmt::format("{}: the server's X-Linked-Etag is not the digest it published",
-                              file_.path));
+      return lies(
+          fmt::format("{}: the server's X-Linked-Etag is not the digest it published", file_.path));
     }
     const std::uint64_t before = part_.fetched().size;
     const bool other = before > 0 && (before != total || part_.fetched().etag != head.etag);

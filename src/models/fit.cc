@@ -13,14 +13,14 @@ namespace {
 struct Published {
   std::uint64_t parameters, layers, kv_width;
 };
-constexpr std::array<Published, 9> kPublished{{{135'000'000, 30, 192},          // SmolLM2-135M
-                                               {1'240'000'000, 16, 512},        // Llama 3.2 1B
-                                               {3'210'000'000, 28, 1'024},      // Llama 3.2 3B
-                                               {8'030'000'000, 32, 1'024},      // Llama 3.1 8B
-                                               {14'770'000'000, 48, 1'024},     // Qwen2.5 14B
-                                               {32'760'000'000, 64, 1'024},     // Qwen2.5 32B
-                                               {70'550'000'000, 80, 1'024},     // Llama 3.1 70B
-                                               {122'610'000'000, 88, 1'024},    // Mistral Large 2
+constexpr std::array<Published, 9> kPublished{{{135'000'000, 30, 192},           // SmolLM2-135M
+                                               {1'240'000'000, 16, 512},         // Llama 3.2 1B
+                                               {3'210'000'000, 28, 1'024},       // Llama 3.2 3B
+                                               {8'030'000'000, 32, 1'024},       // Llama 3.1 8B
+                                               {14'770'000'000, 48, 1'024},      // Qwen2.5 14B
+                                               {32'760'000'000, 64, 1'024},      // Qwen2.5 32B
+                                               {70'550'000'000, 80, 1'024},      // Llama 3.1 70B
+                                               {122'610'000'000, 88, 1'024},     // Mistral Large 2
                                                {405'850'000'000, 126, 1'024}}};  // Llama 3.1 405B
 
 }  // namespace
@@ -39,10 +39,15 @@ Result<std::uint64_t> parse_parameters(std::string_view text) {
   double factor = 1;
   if (!text.empty()) {
     switch (text.back()) {
-      case 'K': case 'k': factor = 1e3; break;
-      case 'M': case 'm': factor = 1e6; break;
-      case 'B': case 'b': case 'G': factor = 1e9; break;
-      case 'T': case 't': factor = 1e12; break;
+      case 'K':
+      case 'k': factor = 1e3; break;
+      case 'M':
+      case 'm': factor = 1e6; break;
+      case 'B':
+      case 'b':
+      case 'G': factor = 1e9; break;
+      case 'T':
+      case 't': factor = 1e12; break;
       default: break;
     }
     if (factor > 1) text.remove_suffix(1);
@@ -88,19 +93,15 @@ Fit fit(const ModelShape& shape, std::uint64_t weights_bytes, std::uint64_t cont
     if (shape.context_most > 0) out.context_most = std::min(out.context_most, shape.context_most);
   }
   if (machine.bytes_per_second > 0) {
-    const double read = static_cast<double>(weights_bytes) + static_cast<double>(out.context_bytes) / 2;
-    double seconds = read / machine.bytes_per_second;
-    if (machine.weights_per_second > 0) {
-      seconds = std::max(seconds,
-                         static_cast<double>(shape.parameters) / machine.weights_per_second);
-    }
+    const double read =
+        static_cast<double>(weights_bytes) + static_cast<double>(out.context_bytes) / 2;
+    const double seconds = read / machine.bytes_per_second;
     out.tokens_per_second = seconds > 0 ? 1 / seconds : 0;
   }
   return out;
 }
 
-Cost cost_of(double tokens, double tokens_per_second, double watts,
-             double price_of_kilowatt_hour) {
+Cost cost_of(double tokens, double tokens_per_second, double watts, double price_of_kilowatt_hour) {
   if (!(tokens_per_second > 0)) return {};
   Cost out;
   out.hours = tokens / tokens_per_second / 3'600;

@@ -5,8 +5,8 @@
 // prints (tools/quantize/quantize.cpp: file sizes of Llama-3-8B, 8.03e9 parameters). Context: keys
 // and values in half precision for each layer, 4 * layers * kv width bytes a token (llama.cpp's
 // default cache). Speed: to answer one token all weights and the context are read once, so the
-// machine's memory bandwidth is an upper bound; small models are bound by arithmetic instead
-// (Machine). Pure.
+// machine's memory bandwidth is the bound. Processors without fast kernels for a quantisation, and
+// very small models, stay below it. Pure but for measure_machine().
 #pragma once
 
 #include <cstdint>
@@ -40,8 +40,7 @@ struct Quantisation {
 
 struct Machine {
   std::uint64_t memory_bytes = 0;
-  double bytes_per_second = 0;    // of memory, read by all threads at once
-  double weights_per_second = 0;  // arithmetic of 4-bit weights, all threads; 0: no bound
+  double bytes_per_second = 0;  // of memory, read by all threads at once
 };
 
 struct Fit {
@@ -64,8 +63,8 @@ struct Cost {
 [[nodiscard]] Cost cost_of(double tokens, double tokens_per_second, double watts,
                            double price_of_kilowatt_hour);
 
-// Measures here for about half a second: reads of a buffer larger than caches, and the arithmetic
-// of 4-bit weights, by all processors. Starts threads and joins them.
+// Measures here for about half a second: reads of a buffer larger than caches, by all processors at
+// once. Starts threads and joins them.
 [[nodiscard]] Machine measure_machine();
 
 }  // namespace candor::models

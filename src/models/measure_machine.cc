@@ -1,4 +1,4 @@
-// How fast this machine reads memory, and multiplies weights of four bits.
+// How fast this machine reads memory.
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -66,9 +66,9 @@ Machine measure_machine() {
   std::vector<std::uint64_t> data(words, 0x0123456789abcdefULL);
   std::vector<std::uint64_t> sums(threads * 8);
   const std::size_t share = words / threads;
-  out.bytes_per_second =
-      per_second(threads, share * sizeof(std::uint64_t),
-                 [&](std::size_t t) { sums[t * 8] += read_once(data.data() + t * share, share); });
+  out.bytes_per_second = per_second(threads, share * sizeof(std::uint64_t), [&](std::size_t t) {
+    sums[t * 8] += read_once(data.data() + t * share, share);
+  });
   volatile std::uint64_t keep = 0;  // nothing of it may be optimised away
   for (const std::uint64_t sum : sums) keep = keep + sum;
   return out;

@@ -15,8 +15,7 @@ namespace {
 constexpr std::size_t kMaxAnswer = 32U << 20U;
 
 std::unexpected<Error> not_as_expected(std::string_view whose) {
-  return fail(Code::kFailedPrecondition,
-              fmt::format("the answer is not as {} has it", whose));
+  return fail(Code::kFailedPrecondition, fmt::format("the answer is not as {} has it", whose));
 }
 
 std::string lower(std::string_view text) {
@@ -210,11 +209,11 @@ Result<Plan> plan_from_ollama(std::string_view manifest, const Reference& refere
     const auto sha256 = digest_from_hex(digest->substr(7));
     if (!sha256) return not_as_expected(kWhose);
     const std::string space = reference.what.find('/') == std::string::npos ? "library/" : "";
-    out.files.push_back({.path = name_for(reference) + ".gguf",
-                         .url = fmt::format("{}/v2/{}{}/blobs/{}", mirrors.ollama, space,
-                                            reference.what, *digest),
-                         .size = static_cast<std::uint64_t>(*size),
-                         .sha256 = *sha256});
+    out.files.push_back(
+        {.path = name_for(reference) + ".gguf",
+         .url = fmt::format("{}/v2/{}{}/blobs/{}", mirrors.ollama, space, reference.what, *digest),
+         .size = static_cast<std::uint64_t>(*size),
+         .sha256 = *sha256});
   }
   if (out.files.empty()) return not_as_expected(kWhose);
   return out;
@@ -253,8 +252,8 @@ Result<Plan> plan_from_pypi(std::string_view project, const Reference& reference
     out.files = {std::move(one)};
   }
   if (out.files.empty()) {
-    return fail(Code::kNotFound, fmt::format("{} has no wheel of version {}", reference.what,
-                                             reference.revision));
+    return fail(Code::kNotFound,
+                fmt::format("{} has no wheel of version {}", reference.what, reference.revision));
   }
   return out;
 }
@@ -276,12 +275,12 @@ Result<Plan> resolve(const Reference& reference, const Mirrors& mirrors,
     }
     case Publisher::kOllama: {
       const std::string space = reference.what.find('/') == std::string::npos ? "library/" : "";
-      const std::string manifest = TRY(get_text(
-          client,
-          {.url = fmt::format("{}/v2/{}{}/manifests/{}", mirrors.ollama, space, reference.what,
-                              reference.revision),
-           .accept = "application/vnd.docker.distribution.manifest.v2+json"},
-          1U << 20U));
+      const std::string manifest =
+          TRY(get_text(client,
+                       {.url = fmt::format("{}/v2/{}{}/manifests/{}", mirrors.ollama, space,
+                                           reference.what, reference.revision),
+                        .accept = "application/vnd.docker.distribution.manifest.v2+json"},
+                       1U << 20U));
       out = TRY(plan_from_ollama(manifest, reference, mirrors));
       break;
     }
@@ -295,9 +294,8 @@ Result<Plan> resolve(const Reference& reference, const Mirrors& mirrors,
       std::ranges::replace(package, '_', '-');
       std::ranges::replace(package, '.', '-');
       const std::string base = fmt::format("{}/{}/", mirrors.pypi, package);
-      const std::string project =
-          TRY(get_text(client, {.url = base, .accept = "application/vnd.pypi.simple.v1+json"},
-                       kMaxAnswer));
+      const std::string project = TRY(get_text(
+          client, {.url = base, .accept = "application/vnd.pypi.simple.v1+json"}, kMaxAnswer));
       out = TRY(plan_from_pypi(project, reference));
       std::string& url = out.files.front().url;
       if (!url_parts(url)) {  // relative, as mirrors write them
@@ -326,7 +324,8 @@ Result<Plan> resolve(const Reference& reference, const Mirrors& mirrors,
           out.files.push_back({.path = part, .url = folder + part});
         }
       } else {
-        if (!is_file_path(file)) return fail(Code::kInvalidArgument, "this address ends in no file");
+        if (!is_file_path(file))
+          return fail(Code::kInvalidArgument, "this address ends in no file");
         out.files.push_back({.path = file, .url = reference.what});
         (void)TRY(shape_of({file}));
       }
@@ -338,9 +337,9 @@ Result<Plan> resolve(const Reference& reference, const Mirrors& mirrors,
     out.source.trust = Trust::kGiven;
     if (out.files.size() == 1 && out.inside.empty()) {
       if (out.files[0].sha256 && *out.files[0].sha256 != *given) {
-        return fail(Code::kDataLoss,
-                    "the publisher's SHA-256 of this file is " + to_hex(*out.files[0].sha256) +
-                        ", not the one that was given; nothing was fetched");
+        return fail(Code::kDataLoss, "the publisher's SHA-256 of this file is " +
+                                         to_hex(*out.files[0].sha256) +
+                                         ", not the one that was given; nothing was fetched");
       }
       out.files[0].sha256 = given;
     }

@@ -51,8 +51,7 @@ Result<Reference> parse_ollama(std::string_view rest) {
   Reference out{.publisher = Publisher::kOllama};
   const std::size_t colon = rest.find(':');
   out.what = rest.substr(0, colon);
-  out.revision =
-      colon == std::string_view::npos ? "latest" : std::string(rest.substr(colon + 1));
+  out.revision = colon == std::string_view::npos ? "latest" : std::string(rest.substr(colon + 1));
   if (!is_repo(out.what, true) || !is_word(out.revision, "._-")) {
     return invalid("ollama:NAME:TAG, such as ollama:smollm2:135m");
   }
@@ -164,7 +163,7 @@ std::string name_for(const Reference& reference) {
     case Publisher::kPypi: break;
   }
   const std::string file = last_part(reference.file);
-  return name_from(file.empty()            ? last_part(reference.what)
+  return name_from(file.empty()             ? last_part(reference.what)
                    : file.ends_with("gguf") ? stem_of(file)
                                             : last_part(reference.what) + "-" + file);
 }

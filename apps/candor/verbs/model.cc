@@ -64,9 +64,8 @@ int run_model_list(const Context& context) {
   if (!store) return report(out, store.error());
   auto reply = admin_call(context, "GET", "/v1/models");
   if (!reply) {
-    return reply.error().code() == Code::kUnavailable
-               ? list_configured(context, *std::move(store))
-               : report(out, reply.error());
+    return reply.error().code() == Code::kUnavailable ? list_configured(context, *std::move(store))
+                                                      : report(out, reply.error());
   }
   if (out.json()) {
     (*reply)["store"] = std::move(store->models);

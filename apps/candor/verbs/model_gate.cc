@@ -5,11 +5,10 @@
 #include <csignal>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 #include "engine/child_process.h"

@@ -2,9 +2,9 @@
 // sealed as the engine is, reads it (house style, decision 3; L11). Blocks, at most 30 s a file.
 #pragma once
 
-#include "models/model_store.h"
 #include "context.h"
 #include "model/gguf_reader.h"
+#include "models/model_store.h"
 
 namespace candor::cli {
 

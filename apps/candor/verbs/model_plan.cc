@@ -104,9 +104,10 @@ int run_model_plan(const Context& context, const PlanOptions& options) {
                     models::fit(subject->shape, subject->weights_bytes, options.context, machine)});
   }
   for (const models::Quantisation& q : models::quantisations()) {
-    rows.push_back({std::string(q.name),
-                    models::fit(subject->shape, models::weights_of(subject->shape.parameters, q.bits),
-                                options.context, machine)});
+    rows.push_back(
+        {std::string(q.name),
+         models::fit(subject->shape, models::weights_of(subject->shape.parameters, q.bits),
+                     options.context, machine)});
   }
   // What the cost is of: the file, else four bits, the case that people ask about.
   const Row* chosen = rows.data();
@@ -115,10 +116,11 @@ int run_model_plan(const Context& context, const PlanOptions& options) {
       if (row.name == "Q4_K_M") chosen = &row;
     }
   }
-  const models::Cost cost = models::cost_of(1e6, chosen->fit.tokens_per_second, options.watts,
-                                            options.price);
+  const models::Cost cost =
+      models::cost_of(1e6, chosen->fit.tokens_per_second, options.watts, options.price);
   std::vector<std::string> assumptions;
-  assumptions.push_back(fmt::format("memory bandwidth {:.1f} GB/s{}", machine.bytes_per_second / 1e9,
+  assumptions.push_back(fmt::format("memory bandwidth {:.1f} GB/s{}",
+                                    machine.bytes_per_second / 1e9,
                                     measured ? ", measured here just now" : ", given"));
   assumptions.push_back("one stream; every token reads all weights and half the context once");
   assumptions.push_back(fmt::format("context in half precision: {} layers of {} values twice{}",

@@ -47,8 +47,8 @@ Result<Pulled> pull(const Context& context, const models::ModelStore& store,
     if (!digest) return fail(Code::kInvalidArgument, "--sha256 takes 64 lower-case hex digits");
     given = *digest;
   }
-  const bool plain = reference.publisher == models::Publisher::kWeb &&
-                     reference.what.starts_with("http://");
+  const bool plain =
+      reference.publisher == models::Publisher::kWeb && reference.what.starts_with("http://");
   if (plain && !given) {
     return fail(Code::kInvalidArgument,
                 "over plain http anybody on the way can change the bytes: use https, or name "

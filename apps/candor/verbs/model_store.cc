@@ -27,7 +27,9 @@ void show_manifest(const Output& out, const models::NamedModel& model) {
   row("from", m.source.reference);
   row("revision", m.source.revision);
   switch (m.source.trust) {
-    case models::Trust::kNone: row("digests", "no publisher's digest: nobody said what it should be"); break;
+    case models::Trust::kNone:
+      row("digests", "no publisher's digest: nobody said what it should be");
+      break;
     case models::Trust::kFirstUse: row("digests", "the publisher's, same source, first use"); break;
     case models::Trust::kGiven: row("digests", "given by who pulled it"); break;
   }
@@ -200,10 +202,10 @@ int run_model_verify(const Context& context, const StoreOptions& options) {
     }
     results.push_back(std::move(one));
     if (out.json()) continue;
-    out.line(verified ? fmt::format("{}: intact, {}", model.name,
-                                    bytes_text(model.manifest.total_bytes()))
-                      : fmt::format("{}: NOT INTACT: {}", model.name,
-                                    out.shown(verified.error().message())));
+    out.line(
+        verified
+            ? fmt::format("{}: intact, {}", model.name, bytes_text(model.manifest.total_bytes()))
+            : fmt::format("{}: NOT INTACT: {}", model.name, out.shown(verified.error().message())));
   }
   if (out.json()) {
     json::Object document;
@@ -245,8 +247,8 @@ int run_model_gc(const Context& context) {
     document["bytes"] = collected->bytes;
     context.out().document(document);
   } else {
-    context.out().line(fmt::format("removed {} files, {}", collected->files,
-                                   bytes_text(collected->bytes)));
+    context.out().line(
+        fmt::format("removed {} files, {}", collected->files, bytes_text(collected->bytes)));
   }
   return kExitDone;
 }
@@ -270,8 +272,8 @@ int run_model_export(const Context& context, const StoreOptions& options) {
     document["file"] = options.out;
     out.document(document);
   } else {
-    out.line(fmt::format("wrote {}; there: candor model import FILE --admit",
-                         out.shown(options.out)));
+    out.line(
+        fmt::format("wrote {}; there: candor model import FILE --admit", out.shown(options.out)));
   }
   return kExitDone;
 }

@@ -45,11 +45,11 @@ struct StoreOptions {
 [[nodiscard]] int run_model_import(const Context& context, const StoreOptions& options);
 
 struct PlanOptions {
-  std::string what;                    // a GGUF file or a name in the store; empty: parameters
-  std::string parameters, memory;      // "70B", "64GiB"; memory empty: this machine's
-  std::uint64_t context = 8'192;       // tokens
-  double bandwidth = 0;                // GB/s; 0: measured here
-  double watts = 65, price = 0.30;     // of the machine at work; of a kWh
+  std::string what;                 // a GGUF file or a name in the store; empty: parameters
+  std::string parameters, memory;   // "70B", "64GiB"; memory empty: this machine's
+  std::uint64_t context = 8'192;    // tokens
+  double bandwidth = 0;             // GB/s; 0: measured here
+  double watts = 65, price = 0.30;  // of the machine at work; of a kWh
   std::string currency = "EUR";
 };
 [[nodiscard]] int run_model_plan(const Context& context, const PlanOptions& options);
