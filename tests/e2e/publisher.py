@@ -3,15 +3,17 @@ import hashlib
 import http.server
 import json
 import socket
+import ssl
 import threading
 
 
 class Publisher:
     """files: {path: bytes}. Everything about how it behaves is an attribute, to be set by a test."""
 
-    def __init__(self):
+    def __init__(self, bind="127.0.0.1", certificate=None):
         self.files, self.hf, self.ollama, self.pypi = {}, {}, {}, {}
         self.requests = []  # (path, Range header)
+        self.whole_paths = []  # as they came
         self.ranges = True
         self.drop_after = None  # bytes of a body, then the connection is cut
         self.drops = 0  # how many answers are cut so
@@ -30,9 +32,15 @@ class Publisher:
             def do_GET(self):
                 publisher.answer(self)
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer((bind, 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.port = self.server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+        if certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(*certificate)
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
+            self.url = f"https://localhost:{self.port}"
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -51,6 +59,9 @@ class Publisher:
 
     def answer(self, handler):
         path = handler.path.split("?")[0]
+        self.whole_paths.append(path)
+        if path.startswith("http://"):  # asked as a proxy: the host is nobody's
+            path = "/" + path.split("/", 3)[3]
         asked = handler.headers.get("Range")
         with self.lock:
             self.requests.append((path, asked))

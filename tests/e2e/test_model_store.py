@@ -3,8 +3,10 @@ import hashlib
 import io
 import json
 import os
+import pty
 import random
 import signal
+import socket
 import subprocess
 import tarfile
 import threading
@@ -13,6 +15,7 @@ import zipfile
 
 import pytest
 
+from authority import Authority
 from publisher import Publisher
 from server import BIN, DATA, TINY, Candor, wait_until
 
@@ -22,10 +25,10 @@ DIGEST = hashlib.sha256(MODEL).hexdigest()
 
 
 class Store:
-    def __init__(self, folder, publisher):
+    def __init__(self, folder, publisher, more=""):
         self.folder, self.data = folder, folder / "data"
         self.config = folder / "candor.toml"
-        self.config.write_text(f'data_dir = "{self.data}"\n[pull]\nhuggingface = "{publisher.url}"\nollama = "{publisher.url}"\npypi = "{publisher.url}/simple/"\n')
+        self.config.write_text(f'data_dir = "{self.data}"\n[pull]\nhuggingface = "{publisher.url}"\nollama = "{publisher.url}"\npypi = "{publisher.url}/simple/"\n{more}')
 
     def command(self, *arguments):
         return [BIN / "candor", "--config", self.config, "model", *map(str, arguments)]
@@ -202,6 +205,73 @@ def test_L12_redirects_are_followed_five_times_and_not_to_where_they_must_not(st
         publisher.redirects = {path: target}
         refused = store.run("pull", "hf:org/tiny", "--name", "refused")
         assert refused.returncode != 0 and said in refused.stderr, refused.stderr
+
+
+def test_L12_https_is_believed_by_the_authority_given_and_not_left_for_http(tmp_path, publisher):
+    authority = Authority(tmp_path / "authority")
+    with Publisher(certificate=authority.issue("localhost")) as secure:
+        secure.add_hf("org/tiny", {"tiny.gguf": MODEL})
+        path = next(iter(secure.files))
+        (tmp_path / "stranger").mkdir()
+        refused = Store(tmp_path / "stranger", secure).run("pull", "hf:org/tiny")
+        assert refused.returncode != 0 and "certificate" in refused.stderr, refused.stderr
+        store = Store(tmp_path, secure, f'ca = "{authority.certificate}"\n')
+        publisher.files["/x"] = MODEL
+        secure.redirects = {path: publisher.url + "/x"}
+        refused = store.run("pull", "hf:org/tiny")
+        assert refused.returncode != 0 and "from https to plain http" in refused.stderr, refused.stderr
+        assert not publisher.requests
+        secure.redirects = {}
+        assert store.json("pull", "hf:org/tiny")["digest"] == DIGEST
+
+
+def test_L12_no_redirect_leads_from_elsewhere_into_this_machine(tmp_path, publisher):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        address = probe.getsockname()[0]
+    publisher.files["/x"] = MODEL
+    with Publisher(bind=address) as elsewhere:
+        elsewhere.url = f"http://{address}:{elsewhere.port}"
+        elsewhere.add_hf("org/tiny", {"tiny.gguf": MODEL})
+        elsewhere.redirects = {next(iter(elsewhere.files)): f"http://localhost:{publisher.port}/x"}
+        store = Store(tmp_path, elsewhere)
+        refused = store.run("pull", "hf:org/tiny")
+        assert refused.returncode != 0 and "an address of this machine" in refused.stderr, refused.stderr
+        assert not publisher.requests
+        elsewhere.redirects = {}
+        assert store.json("pull", "hf:org/tiny")["digest"] == DIGEST
+
+
+def test_D1_the_proxy_of_the_configuration_is_asked_and_none_of_the_environment(tmp_path, publisher):
+    publisher.add_hf("org/tiny", {"tiny.gguf": MODEL})
+    store = Store(tmp_path, publisher, f'proxy = "{publisher.url}"\n')
+    store.config.write_text(store.config.read_text().replace(f'huggingface = "{publisher.url}"', 'huggingface = "http://mirror.invalid"'))
+    assert store.json("pull", "hf:org/tiny")["digest"] == DIGEST
+    assert all(path.startswith("http://mirror.invalid/") for path in publisher.whole_paths)
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    wrong = {"http_proxy": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"}
+    assert Store(plain, publisher).run("pull", "hf:org/tiny", environment=wrong).returncode == 0
+
+
+def test_D1_a_terminal_is_shown_a_bar_and_a_file_is_not(store, publisher):
+    publisher.add_hf("org/tiny", {"tiny.gguf": MODEL})
+    publisher.slow = lambda at: time.sleep(0.05)
+    ours, theirs = pty.openpty()
+    going = subprocess.Popen(store.command("pull", "hf:org/tiny"), stdout=subprocess.DEVNULL, stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:  # the other end was closed
+        pass
+    os.close(ours)
+    assert going.wait() == 0 and b"pulling tiny" in shown and " %".encode() in shown
+    assert store.run("pull", "hf:org/tiny", "--name", "quiet").stderr == ""
 
 
 def test_D1_two_pulls_of_one_name_do_not_meet(store, publisher):
