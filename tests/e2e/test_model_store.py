@@ -378,6 +378,12 @@ def test_D1_a_model_of_the_store_is_served_under_its_digest(tmp_path):
         assert listed["index"]
         models = json.loads(server.run("model", "list", "--json").stdout)
         assert models["models"][0]["weights"] == DIGEST and models["store"][0]["digest"] == DIGEST
+        # A reload looks into the store from within the server's own sandbox.
+        server.configure('[[model]]\nname = "small"\npath = "store:tiny"\ncontext = 512\n[[model]]\nname = "twin"\npath = "store:tiny"\ncontext = 512\n')
+        server.run("reload")
+        server.run("model", "load", "twin")
+        server.configure('[[model]]\nname = "small"\npath = "store:gone"\n')
+        assert "no model 'gone' in the store" in server.run("reload", code=None).stderr
 
 
 def test_D1_a_model_that_is_not_in_the_store_is_named_at_the_start(store):
