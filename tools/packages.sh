@@ -5,6 +5,7 @@ candor_build_packages=(
   clang-19 lld-19 cmake ninja-build ccache pkg-config git unzip curl ca-certificates
   libboost1.81-dev libboost-json1.81-dev libssl-dev libsodium-dev libfmt-dev libcli11-dev
   libtomlplusplus-dev libsqlite3-dev libjemalloc-dev libre2-dev libvectorscan-dev libutf8proc-dev
+  libcurl4-openssl-dev zlib1g-dev
   python3 python3-venv python3-pip
 )
 candor_test_packages=(

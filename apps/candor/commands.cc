@@ -44,14 +44,14 @@ int serve(Commands& c) {
     }
     c.global.flags.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
   }
-  const auto config = read_config(c.global);
+  const auto config = read_served_config(c.global);
   if (!config) return report(out, config.error());
   for (const std::string& warning : config->warnings)
     out.note("candor: warning: " + out.shown(warning));
   const GlobalOptions global = c.global;
   const ServeEnvironment environment{.version = std::string(kVersion),
                                      .program_folder = program_folder(),
-                                     .reload = [global] { return read_config(global); }};
+                                     .reload = [global] { return read_served_config(global); }};
   return run_serve(*config, environment);
 }
 
@@ -160,9 +160,9 @@ void add_inspect(CLI::App& model, Commands& c) {
 }
 
 void add_model(CLI::App& app, Commands& c) {
-  CLI::App* model =
-      verb(app, "model", "Models: list, load, unload, inspect, fingerprint, lineage, compare, sign",
-           "  candor model list --json\n  candor model load smollm2");
+  CLI::App* model = verb(
+      app, "model", "Models: pull, admit, list, load, plan, inspect, fingerprint, lineage, sign",
+      "  candor model list --json\n  candor model load smollm2");
   model->require_subcommand(1);
   CLI::App* list = verb(*model, "list", "Models, their state and the digest of their weights",
                         "  candor model list");
@@ -170,6 +170,7 @@ void add_model(CLI::App& app, Commands& c) {
   add_lineage(*model, c);
   add_inspect(*model, c);
   add_signatures(*model, c);
+  add_store(*model, c);
   for (const bool load : {true, false}) {
     CLI::App* act =
         load ? verb(*model, "load", "Verify and load a model now", "  candor model load smollm2")

@@ -22,6 +22,8 @@ struct Commands {
 
   ChatOptions chat;
   ModelOptions model;
+  StoreOptions store;
+  PlanOptions plan;
   LineageOptions lineage;
   InspectOptions inspect;
   SignatureOptions signature;
@@ -48,6 +50,9 @@ struct Commands {
 // (passport_commands.cc). model is the verb `model`.
 void add_signatures(CLI::App& model, Commands& commands);
 void add_passport(CLI::App& app, Commands& commands);
+
+// The verbs of the store of models (model_commands.cc).
+void add_store(CLI::App& model, Commands& commands);
 
 // The completion script of a shell: bash, zsh or fish; empty for another name.
 [[nodiscard]] std::string completion_script(const CLI::App& app, const std::string& shell);

@@ -47,6 +47,9 @@ class Context {
 
 // The same sources for start and reload.
 [[nodiscard]] Result<config::Config> read_config(const GlobalOptions& options);
+// And with "store:NAME" made the file of that model and its digest, which the server then insists
+// on. kFailedPrecondition: a model that is not in the store, or is more than one file.
+[[nodiscard]] Result<config::Config> read_served_config(const GlobalOptions& options);
 // The folder of this program's file; its companions lie beside it.
 [[nodiscard]] std::filesystem::path program_folder();
 

@@ -277,6 +277,14 @@ class RealFileSystem final : public FileSystem {
     return std::uint64_t{info.f_bavail} * info.f_frsize;
   }
 
+  Result<void> make_read_only(const Path& path) override {
+    const Descriptor fd(
+        retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); }));
+    if (!fd) return from_errno(errno, "opening", path);
+    if (::fchmod(fd.get(), 0400) != 0) return from_errno(errno, "making read-only", path);
+    return {};
+  }
+
  private:
   static Result<std::unique_ptr<File>> open_durable(const Path& path) {
     constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_RDWR | O_DSYNC;

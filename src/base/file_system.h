@@ -67,6 +67,8 @@ class FileSystem {
   // Exclusive advisory lock; kFailedPrecondition names the holder's pid if held.
   [[nodiscard]] virtual Result<std::unique_ptr<FileLock>> lock(const Path& path) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> free_bytes(const Path& folder) = 0;
+  // Mode 0400. A file system without permissions does nothing.
+  [[nodiscard]] virtual Result<void> make_read_only(const Path& /*path*/) { return {}; }
 };
 
 [[nodiscard]] FileSystem& real_file_system();

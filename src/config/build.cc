@@ -136,6 +136,12 @@ class Builder {
     return result;
   }
 
+  // "store:NAME" is no path yet.
+  Path model_path(const Slot& from) const {
+    const std::string& given = std::get<std::string>(from.value);
+    return given.starts_with(kStorePrefix) ? Path(given) : path(from);
+  }
+
   // Of a list of texts.
   std::vector<Path> paths(std::string_view name) const {
     std::vector<Path> out;
@@ -275,6 +281,8 @@ class Builder {
     c.quota.exchanges_per_minute = size("quota.exchanges_per_minute");
     c.quota.bytes_per_hour = size("quota.bytes_per_hour");
 
+    pull(c.pull);
+
     c.policy.packs = texts("policy.packs");
     for (const std::string& pack : c.policy.packs) {
       if (pack != "base" && pack != "eu" && pack != "uk" && pack != "us") {
@@ -358,6 +366,24 @@ class Builder {
     c.privacy.epoch = duration("privacy.epoch");
   }
 
+  void pull(Pull& p) {
+    const auto url = [&](std::string_view key) {
+      std::string out = text(key);
+      while (out.ends_with('/')) out.pop_back();
+      const bool web = out.starts_with("https://") || out.starts_with("http://");
+      if (!out.empty() && (!web || out.find_first_of("@?# ") != std::string::npos)) {
+        problem(key, "is written https://HOST[:PORT][/BASE]");
+      }
+      return out;
+    };
+    p.huggingface = url("pull.huggingface");
+    p.ollama = url("pull.ollama");
+    p.pypi = url("pull.pypi");
+    if (text("pull.proxy") != "none") p.proxy = url("pull.proxy");
+    p.ca = path(slot("pull.ca"));
+    p.connections = integer("pull.connections");
+  }
+
   void add_model(Config& c, const Collected::TableSlots& from) {
     const auto at = [&](std::string_view name) -> const Slot& {
       const auto table = model_keys();
@@ -374,7 +400,7 @@ class Builder {
     Model m;
     m.origin = from.where;
     m.name = std::get<std::string>(at("model.name").value);
-    m.path = path(at("model.path"));
+    m.path = model_path(at("model.path"));
     m.upstream = std::get<std::vector<std::string>>(at("model.upstream").value);
     m.upstream_model = std::get<std::string>(at("model.upstream_model").value);
     if (m.path.empty() && m.upstream.empty()) {
@@ -419,7 +445,7 @@ class Builder {
          std::get<std::vector<std::string>>(at("model.adapters").value)) {
       Slot one = at("model.adapters");
       one.value = adapter;
-      m.adapters.push_back(path(one));
+      m.adapters.push_back(model_path(one));
     }
     if (m.adapters.size() > 16) wrong("model.adapters may name at most 16 files");
     if (!m.adapters.empty() && !m.upstream.empty()) wrong("an upstream takes no model.adapters");

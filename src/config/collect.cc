@@ -25,7 +25,8 @@ void set(const Key& key, std::string_view text, Origin origin, std::string where
 }
 
 std::string name_from_file(std::string_view file) {
-  std::string name = Path(file).stem().string();
+  std::string name = file.starts_with(kStorePrefix) ? std::string(file.substr(kStorePrefix.size()))
+                                                    : Path(file).stem().string();
   for (char& c : name) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     const bool allowed = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_';

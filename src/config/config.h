@@ -34,6 +34,9 @@ struct TcpEndpoint {
   std::uint16_t port = 0;
 };
 
+// Names a model of the store rather than a file.
+inline constexpr std::string_view kStorePrefix = "store:";
+
 // Paths of PEM files; the keys themselves are no configuration values.
 struct ListenTls {
   TcpEndpoint address;
@@ -58,8 +61,8 @@ struct Content {
 };
 
 struct Model {
-  std::string name;        // what callers ask for
-  Path path;               // one GGUF file; empty: upstream is set
+  std::string name;  // what callers ask for
+  Path path;  // one GGUF file, or "store:NAME" (resolved by the server); empty: upstream is set
   int context_tokens = 0;  // for each slot; 0: the model's own, at most 8,192
   int slots = 4;
   int threads = 0;                 // 0: as many as processors
@@ -115,6 +118,13 @@ struct Limits {
 struct Quota {  // of one caller; 0: none
   std::uint64_t exchanges_per_minute = 0;
   std::uint64_t bytes_per_hour = 0;
+};
+
+struct Pull {                             // candor model pull
+  std::string huggingface, ollama, pypi;  // URLs without a slash at the end; pypi may be empty
+  std::string proxy;                      // "http://host:port"; empty: none
+  Path ca;
+  int connections = 4;
 };
 
 struct Policy {
@@ -200,6 +210,7 @@ struct Config {
   Upstream upstream;
   Limits limits;
   Quota quota;
+  Pull pull;
   Policy policy;
   std::vector<Budget> budgets;       // as written; no two of one subject and window
   std::vector<Priority> priorities;  // as written

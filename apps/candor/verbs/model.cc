@@ -1,12 +1,19 @@
 // candor model list|load|unload.
 #include "base/clock.h"
 #include "base/terminal.h"
+#include "verbs/model_store.h"
 #include "verbs/verbs.h"
 
 namespace candor::cli {
 namespace {
 
-int list_configured(const Context& context) {
+void show_store(const Output& out, const StoreList& store) {
+  if (store.rows.empty()) return;
+  out.line();
+  out.table({"IN THE STORE", "STATE", "FORMAT", "SIZE", "DIGEST", "FROM"}, store.rows);
+}
+
+int list_configured(const Context& context, StoreList store) {
   const Output& out = context.out();
   json::Array models;
   std::vector<std::vector<std::string>> rows;
@@ -21,9 +28,11 @@ int list_configured(const Context& context) {
   if (out.json()) {
     json::Object object;
     object["models"] = std::move(models);
+    object["store"] = std::move(store.models);
     out.document(object);
   } else {
     out.table({"NAME", "STATE", "WEIGHTS", "FILE"}, rows);
+    show_store(out, store);
   }
   return kExitDone;
 }
@@ -51,12 +60,15 @@ int act(const Context& context, std::string_view verb, const ModelOptions& optio
 
 int run_model_list(const Context& context) {
   const Output& out = context.out();
-  const auto reply = admin_call(context, "GET", "/v1/models");
+  auto store = list_store(context);
+  if (!store) return report(out, store.error());
+  auto reply = admin_call(context, "GET", "/v1/models");
   if (!reply) {
-    return reply.error().code() == Code::kUnavailable ? list_configured(context)
+    return reply.error().code() == Code::kUnavailable ? list_configured(context, *std::move(store))
                                                       : report(out, reply.error());
   }
   if (out.json()) {
+    (*reply)["store"] = std::move(store->models);
     out.document(*reply);
     return kExitDone;
   }
@@ -70,6 +82,7 @@ int run_model_list(const Context& context) {
                     out.shown(text_of(model, "path"))});
   }
   out.table({"NAME", "STATE", "WEIGHTS", "CONTEXT", "SLOTS", "REQUESTS", "FILE"}, rows);
+  show_store(out, *store);
   return kExitDone;
 }
 

@@ -26,6 +26,36 @@ struct ModelOptions {
 [[nodiscard]] int run_model_load(const Context& context, const ModelOptions& options);
 [[nodiscard]] int run_model_unload(const Context& context, const ModelOptions& options);
 
+struct StoreOptions {
+  std::string what, name;  // a reference, a model's name, or a bundle
+  std::string sha256;      // pull
+  bool admit = false;      // pull, import: and admit at once
+  bool replace = false;    // admit
+  std::vector<std::string>
+      accepted;         // admit, pull, import: findings of the gate that refuse nothing
+  std::string as, out;  // admit; export
+  bool all = false;     // verify
+};
+// The store of models (docs/models.md). They need the data folder, and no server.
+[[nodiscard]] int run_model_pull(const Context& context, const StoreOptions& options);
+[[nodiscard]] int run_model_admit(const Context& context, const StoreOptions& options);
+[[nodiscard]] int run_model_show(const Context& context, const StoreOptions& options);
+[[nodiscard]] int run_model_verify(const Context& context, const StoreOptions& options);
+[[nodiscard]] int run_model_remove(const Context& context, const StoreOptions& options);
+[[nodiscard]] int run_model_gc(const Context& context);
+[[nodiscard]] int run_model_export(const Context& context, const StoreOptions& options);
+[[nodiscard]] int run_model_import(const Context& context, const StoreOptions& options);
+
+struct PlanOptions {
+  std::string what;                 // a GGUF file or a name in the store; empty: parameters
+  std::string parameters, memory;   // "70B", "64GiB"; memory empty: this machine's
+  std::uint64_t context = 8'192;    // tokens
+  double bandwidth = 0;             // GB/s; 0: measured here
+  double watts = 65, price = 0.30;  // of the machine at work; of a kWh
+  std::string currency = "EUR";
+};
+[[nodiscard]] int run_model_plan(const Context& context, const PlanOptions& options);
+
 struct LineageOptions {
   std::string file, other;  // GGUF
   std::string name, out;    // fingerprint
