@@ -142,7 +142,7 @@ void add_lineage(CLI::App& model, Commands& c) {
 
 void add_model(CLI::App& app, Commands& c) {
   CLI::App* model =
-      verb(app, "model", "Models: list, load, unload, fingerprint, lineage, compare, sign",
+      verb(app, "model", "Models: list, load, unload, fingerprint, lineage, compare, sign, revoke",
            "  candor model list --json\n  candor model load smollm2");
   model->require_subcommand(1);
   CLI::App* list = verb(*model, "list", "Models, their state and the digest of their weights",
@@ -150,6 +150,7 @@ void add_model(CLI::App& app, Commands& c) {
   runs(list, c, run_model_list);
   add_lineage(*model, c);
   add_signatures(*model, c);
+  add_revocations(*model, c);
   for (const bool load : {true, false}) {
     CLI::App* act =
         load ? verb(*model, "load", "Verify and load a model now", "  candor model load smollm2")

@@ -24,6 +24,7 @@ struct Commands {
   ModelOptions model;
   LineageOptions lineage;
   SignatureOptions signature;
+  RevocationOptions revocation;
   PassportOptions passport;
   LedgerOptions ledger;
   ReceiptOptions receipt;
@@ -47,6 +48,9 @@ struct Commands {
 // (passport_commands.cc). model is the verb `model`.
 void add_signatures(CLI::App& model, Commands& commands);
 void add_passport(CLI::App& app, Commands& commands);
+
+// Verbs of who answers for a model (answer_commands.cc): revocations.
+void add_revocations(CLI::App& model, Commands& commands);
 
 // The completion script of a shell: bash, zsh or fish; empty for another name.
 [[nodiscard]] std::string completion_script(const CLI::App& app, const std::string& shell);

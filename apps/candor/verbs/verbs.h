@@ -26,6 +26,16 @@ struct ModelOptions {
 [[nodiscard]] int run_model_load(const Context& context, const ModelOptions& options);
 [[nodiscard]] int run_model_unload(const Context& context, const ModelOptions& options);
 
+struct RevocationOptions {
+  std::string model;  // a name, a file or sha256:HEX
+  std::string reason, issuer, key, file, out;
+};
+[[nodiscard]] int run_model_revoke(const Context& context, const RevocationOptions& options);
+[[nodiscard]] int run_model_reinstate(const Context& context, const RevocationOptions& options);
+[[nodiscard]] int run_revocations_list(const Context& context);
+[[nodiscard]] int run_revocations_import(const Context& context, const RevocationOptions& options);
+[[nodiscard]] int run_revocations_export(const Context& context, const RevocationOptions& options);
+
 struct LineageOptions {
   std::string file, other;  // GGUF
   std::string name, out;    // fingerprint
