@@ -77,4 +77,27 @@ void add_revocations(CLI::App& model, Commands& c) {
   runs(out, c, [&c](const Context& x) { return run_revocations_export(x, c.revocation); });
 }
 
+void add_attribute(CLI::App& app, Commands& c) {
+  AttributeOptions& options = c.attribute;
+  CLI::App* one = verb(app, "attribute", "Who stands behind one answer, and what nobody knows",
+                       "  candor attribute 0123456789abcdef0123456789abcdef\n"
+                       "  candor attribute answer.receipt --markdown --step-key acme.pub");
+  one->add_option("answer", options.subject, "An exchange's id, or a file with its receipt")
+      ->required();
+  one->add_flag("--markdown", options.markdown, "As Markdown");
+  one->add_option("--model-file", options.model_file,
+                  "The model's file, whose weights are looked at; default: the configuration's")
+      ->type_name("FILE");
+  one->add_option("--passport", options.passport.passport,
+                  "Its passport; default: beside the model's file")
+      ->type_name("FILE");
+  one->add_option("--step-key", options.passport.step_keys,
+                  "Public key of who signed the passport or a step of the descent, PEM; may repeat")
+      ->type_name("FILE");
+  one->add_option("--index", options.index,
+                  "A folder of .fingerprint files; default: those that ship")
+      ->type_name("DIR");
+  runs(one, c, [&c](const Context& x) { return run_attribute(x, c.attribute); });
+}
+
 }  // namespace candor::cli

@@ -584,6 +584,7 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
   add_chat(*app, commands);
   add_model(*app, commands);
   add_passport(*app, commands);
+  add_attribute(*app, commands);
   add_ledger(*app, commands);
   add_record(*app, commands);
   add_key(*app, commands);

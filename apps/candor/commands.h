@@ -25,6 +25,7 @@ struct Commands {
   LineageOptions lineage;
   SignatureOptions signature;
   RevocationOptions revocation;
+  AttributeOptions attribute;
   PassportOptions passport;
   LedgerOptions ledger;
   ReceiptOptions receipt;
@@ -49,8 +50,9 @@ struct Commands {
 void add_signatures(CLI::App& model, Commands& commands);
 void add_passport(CLI::App& app, Commands& commands);
 
-// Verbs of who answers for a model (answer_commands.cc): revocations.
+// Verbs of who answers for a model (answer_commands.cc).
 void add_revocations(CLI::App& model, Commands& commands);
+void add_attribute(CLI::App& app, Commands& commands);
 
 // The completion script of a shell: bash, zsh or fish; empty for another name.
 [[nodiscard]] std::string completion_script(const CLI::App& app, const std::string& shell);

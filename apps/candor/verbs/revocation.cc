@@ -8,6 +8,7 @@
 #include "base/terminal.h"
 #include "crypto/hash.h"
 #include "passport/hash_model.h"
+#include "verbs/lineage_file.h"
 #include "verbs/signer_text.h"
 #include "verbs/verbs.h"
 
@@ -18,13 +19,21 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "sha256:";
 
-Result<std::string> hash_of(const fs::path& path) {
-  const Progress progress("hashing " + path.string());
+}  // namespace
+
+Result<Digest> digest_of_file(const std::string& path) {
   const auto files = TRY(passport::list_model(path, {}));
-  if (files.size() != 1) return fail(Code::kInvalidArgument, path.string() + " is no file");
+  if (files.size() != 1) return fail(Code::kInvalidArgument, path + " is no file");
   const passport::Piece whole{.path = files.front().path, .start = 0, .end = files.front().bytes};
   const auto digests = TRY(passport::hash_pieces(path, std::span(&whole, 1)));
-  return to_hex(digests.front());
+  return digests.front();
+}
+
+namespace {
+
+Result<std::string> hash_of(const std::string& path) {
+  const Progress progress("hashing " + path);
+  return to_hex(TRY(digest_of_file(path)));
 }
 
 // The digest of what is named: as it stands, of a model that the server has loaded, of a file.

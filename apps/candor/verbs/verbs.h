@@ -83,6 +83,15 @@ struct PassportOptions {
 [[nodiscard]] int run_passport_step(const PassportOptions& options);
 [[nodiscard]] int run_passport_export(const PassportOptions& options);
 
+struct AttributeOptions {
+  std::string subject;     // an exchange's id, or a file with its receipt
+  std::string model_file;  // default: the configuration's
+  std::string index;       // a folder of fingerprints; default: those that ship
+  PassportOptions passport;
+  bool markdown = false;
+};
+[[nodiscard]] int run_attribute(const Context& context, const AttributeOptions& options);
+
 struct LedgerOptions {
   std::string subject;  // show: index or exchange; export: folder
   std::uint64_t count = 20;
