@@ -86,7 +86,7 @@ void add_attribute(CLI::App& app, Commands& c) {
       ->required();
   one->add_flag("--markdown", options.markdown, "As Markdown");
   one->add_option("--model-file", options.model_file,
-                  "The model's file, whose weights are looked at; default: the configuration's")
+                  "The model's file, whose weights are looked at; default: the server's")
       ->type_name("FILE");
   one->add_option("--passport", options.passport.passport,
                   "Its passport; default: beside the model's file")

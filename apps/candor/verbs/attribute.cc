@@ -149,6 +149,12 @@ AttributionSection model_section(const json::Object& provenance) {
 std::string model_path(const Context& context, const AttributeOptions& options,
                        const std::string& name) {
   if (!options.model_file.empty()) return options.model_file;
+  if (const auto reply = admin_call(context, "GET", "/v1/models")) {
+    for (const json::Value& value : array_of(*reply, "models")) {
+      if (!value.is_object() || text_of(value.get_object(), "name") != name) continue;
+      return text_of(value.get_object(), "path");
+    }
+  }
   for (const config::Model& model : context.config().models) {
     if (model.name == name) return model.path.string();
   }
