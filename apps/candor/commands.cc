@@ -160,9 +160,10 @@ void add_inspect(CLI::App& model, Commands& c) {
 }
 
 void add_model(CLI::App& app, Commands& c) {
-  CLI::App* model = verb(
-      app, "model", "Models: pull, admit, list, load, plan, inspect, fingerprint, lineage, sign",
-      "  candor model list --json\n  candor model load smollm2");
+  CLI::App* model =
+      verb(app, "model",
+           "Models: pull, admit, list, load, plan, inspect, fingerprint, lineage, sign, revoke",
+           "  candor model list --json\n  candor model load smollm2");
   model->require_subcommand(1);
   CLI::App* list = verb(*model, "list", "Models, their state and the digest of their weights",
                         "  candor model list");
@@ -171,6 +172,7 @@ void add_model(CLI::App& app, Commands& c) {
   add_inspect(*model, c);
   add_signatures(*model, c);
   add_store(*model, c);
+  add_revocations(*model, c);
   for (const bool load : {true, false}) {
     CLI::App* act =
         load ? verb(*model, "load", "Verify and load a model now", "  candor model load smollm2")
@@ -614,6 +616,7 @@ std::unique_ptr<CLI::App> make_app(Commands& commands) {
   add_chat(*app, commands);
   add_model(*app, commands);
   add_passport(*app, commands);
+  add_attribute(*app, commands);
   add_ledger(*app, commands);
   add_record(*app, commands);
   add_key(*app, commands);

@@ -27,6 +27,8 @@ struct Commands {
   LineageOptions lineage;
   InspectOptions inspect;
   SignatureOptions signature;
+  RevocationOptions revocation;
+  AttributeOptions attribute;
   PassportOptions passport;
   LedgerOptions ledger;
   ReceiptOptions receipt;
@@ -53,6 +55,9 @@ void add_passport(CLI::App& app, Commands& commands);
 
 // The verbs of the store of models (model_commands.cc).
 void add_store(CLI::App& model, Commands& commands);
+// Verbs of who answers for a model (answer_commands.cc).
+void add_revocations(CLI::App& model, Commands& commands);
+void add_attribute(CLI::App& app, Commands& commands);
 
 // The completion script of a shell: bash, zsh or fish; empty for another name.
 [[nodiscard]] std::string completion_script(const CLI::App& app, const std::string& shell);

@@ -224,6 +224,8 @@ Result<void> Monitor::open_services() {
     auto entry = TRY(ledger::encode(policy_change(*rulebook, nullptr)));
     (void)acks_->submit_entry(std::move(entry), store::Priority::kNormal);
   }
+  gateway::Halts halts(TRY(store_->state().list_halts()),
+                       TRY(store_->state().list_revocation_issuers()));
   services_.emplace(gateway::Services{
       .io = io_,
       .workers = workers_,
@@ -241,7 +243,7 @@ Result<void> Monitor::open_services() {
       .subjects = {},
       .queues = {},
       .quotas = {},
-      .halts = gateway::Halts(TRY(store_->state().list_halts())),
+      .halts = std::move(halts),
       .exceptions = gateway::Exceptions(TRY(store_->state().list_exceptions())),
       .registered_hits = {},
       .rulebook = std::move(rulebook),
@@ -250,6 +252,11 @@ Result<void> Monitor::open_services() {
       .decision_point = std::move(decision_point),
       .oidc = std::move(oidc),
       .draining = false});
+  loads_->on_check([this](const std::string& model, const std::vector<Digest>& files) {
+    std::vector<std::string> digests;
+    for (const Digest& one : files) digests.push_back(to_hex(one));
+    return services_->halts.may_load(model, std::move(digests));
+  });
   services_->budgets.set_budgets(services_->settings->budgets);
   if (services_->budgets.limited()) {
     const auto names = TRY(gateway::caller_names(store_->state(), store_->keys()));

@@ -160,6 +160,10 @@ struct LoadFailure {
 class LoadObserver {
  public:
   virtual ~LoadObserver() = default;
+  // The files' digests are known (the weights' first, then the adapters'); nothing has read more
+  // of them. An error, whose code and sentence the load keeps, fails it. As it is: all may load.
+  [[nodiscard]] virtual asio::awaitable<Result<void>> may_load(std::string model,
+                                                               std::vector<Digest> files);
   // The engine is ready and serves nobody yet. An error stops it and fails the load.
   [[nodiscard]] virtual asio::awaitable<Result<void>> on_load(
       std::shared_ptr<const LoadedModel> model) = 0;
@@ -239,8 +243,8 @@ class EngineSupervisor {
   // kNotFound (no such model: the message lists the names), kDeadlineExceeded, kUnavailable (engine
   // failed, in back-off, or stopping), kResourceExhausted (does not fit the memory budget),
   // kFailedPrecondition (not confined, file being written, not a model that can be served),
-  // kCancelled (stop was requested, on the caller's executor; null: nothing but the deadline ends
-  // the wait).
+  // kPermissionDenied (may_load said no), kCancelled (stop was requested, on the caller's executor;
+  // null: nothing but the deadline ends the wait).
   [[nodiscard]] asio::awaitable<Result<ModelLease>> acquire(
       std::string model, std::chrono::steady_clock::time_point deadline,
       http::StopSource* stop = nullptr);

@@ -131,6 +131,11 @@ asio::awaitable<std::invoke_result_t<F>> EngineSupervisor::Impl::blocking(F func
   co_return std::move(*out);
 }
 
+asio::awaitable<Result<void>> LoadObserver::may_load(std::string /*model*/,
+                                                     std::vector<Digest> /*files*/) {
+  co_return Result<void>();
+}
+
 asio::awaitable<void> EngineSupervisor::Impl::load(std::string name) {
   ModelConfig config;
   {
@@ -198,6 +203,9 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
                    "model '" + name + "' has the SHA-256 " + to_hex(files.front().digest()) +
                        ", not the one of its sha256 in candor.toml; nothing of it was loaded");
   }
+  std::vector<Digest> digests;
+  for (const ModelFile& file : files) digests.push_back(file.digest());
+  CO_TRY(co_await observer_.may_load(name, std::move(digests)));
   std::optional<std::string> chat_template;
   if (!config.chat_template.empty()) {
     const auto read = co_await blocking(

@@ -98,6 +98,11 @@ const Admin::Route Admin::kRoutes[] = {
     {http::Method::kGet, "/v1/stops", &Admin::halts},
     {http::Method::kPost, "/v1/stops", &Admin::halt},
     {http::Method::kPost, "/v1/stops/resume", &Admin::resume},
+    {http::Method::kGet, "/v1/revocations", &Admin::revocations},
+    {http::Method::kPost, "/v1/revocations", &Admin::revoke},
+    {http::Method::kPost, "/v1/revocations/reinstate", &Admin::reinstate},
+    {http::Method::kPost, "/v1/revocations/import", &Admin::import_revocations},
+    {http::Method::kGet, "/v1/revocations/list", &Admin::revocation_list},
     {http::Method::kGet, "/v1/exceptions", &Admin::exceptions},
     {http::Method::kPost, "/v1/exceptions", &Admin::open_exception},
     {http::Method::kPost, "/v1/exceptions/close", &Admin::close_exception},
@@ -168,7 +173,7 @@ Task<void> Admin::handle(http::Call& call) {
         auto parsed =
             json::parse(text.empty() ? "{}" : text, {.max_bytes = 1U << 20U, .max_depth = 8});
         // A stop is in force first, whatever the disk says of who wants it.
-        if (!subject && route->verb != &Admin::halt) {
+        if (!subject && route->verb != &Admin::halt && route->verb != &Admin::revoke) {
           ready = std::unexpected(subject.error());
         } else if (!parsed || !parsed->is_object()) {
           ready = fail(Code::kInvalidArgument, "the body must be one JSON object");

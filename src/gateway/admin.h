@@ -89,6 +89,13 @@ class Admin final : public http::Handler {
   [[nodiscard]] Task<Result<Halt>> halted(const Request& request);
   [[nodiscard]] Task<Result<std::uint64_t>> record_halt(const Request& request,
                                                         std::string_view verb, const Halt& halt);
+  [[nodiscard]] Task<Result<json::Value>> revocations(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> revocation_list(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> revoke(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> reinstate(Request& request);
+  [[nodiscard]] Task<Result<json::Value>> import_revocations(Request& request);
+  // Engines of revoked files end; models that were refused may be tried again.
+  [[nodiscard]] Task<void> unload_revoked();
   [[nodiscard]] Task<Result<json::Value>> exceptions(Request& request);
   [[nodiscard]] Task<Result<json::Value>> open_exception(Request& request);
   [[nodiscard]] Task<Result<json::Value>> close_exception(Request& request);

@@ -9,7 +9,7 @@ json::Array halts_json(const Halts& halts) {
   json::Array out;
   for (const Halt& halt : halts.all()) {
     json::Object item;
-    item["scope"] = halt.scope;
+    item["scope"] = by_weights(halt) ? std::string(store::kRevoked) : halt.scope;
     item["object"] = halt.object;
     item["reason"] = halt.reason;
     item["since"] = format_utc(halt.since_us);

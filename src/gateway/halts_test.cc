@@ -72,6 +72,63 @@ TEST(HaltsTest, C13_what_resumes_an_older_halt_leaves_a_newer_one) {
   EXPECT_EQ(halts.in_force("all", "")->reason, "again");
 }
 
+std::vector<std::string> files(std::string one) { return {std::move(one), "adapter"}; }
+
+TEST(HaltsTest, D9_a_revocation_covers_weights_and_adapters_whatever_the_name) {
+  Halts halts;
+  http::StopSource hit, copy, other;
+  auto a = halts.watch("tiny", "uid:7", hit);
+  auto b = halts.watch("another-name", "uid:8", copy);
+  auto c = halts.watch("tiny", "uid:7", other);
+  a.answers_with({"aa"});
+  b.answers_with({"bb", "aa"});  // as an adapter
+  c.answers_with({"cc"});
+  EXPECT_EQ(halts.put(halt("weights", "aa")), 2U);
+  EXPECT_EQ(hit.reason(), StopReason::kHalted);
+  EXPECT_EQ(copy.reason(), StopReason::kHalted);
+  EXPECT_FALSE(other.requested());
+  EXPECT_EQ(halts.find("tiny", "uid:7"), nullptr);  // by digest alone
+  EXPECT_EQ(halts.find("aa", "aa"), nullptr);
+  ASSERT_NE(halts.find_files(files("aa")), nullptr);
+  EXPECT_EQ(halts.find_files(files("cc")), nullptr);
+}
+
+TEST(HaltsTest, D9_a_load_of_revoked_weights_is_refused_with_the_reason) {
+  Halts halts({halt("weights", "aa", "stolen")});
+  EXPECT_TRUE(halts.may_load("tiny", files("bb")).has_value());
+  EXPECT_FALSE(halts.refused("tiny"));
+  EXPECT_EQ(halts.refused_load("tiny"), nullptr);
+  const auto refused = halts.may_load("copy", files("aa"));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), Code::kPermissionDenied);
+  EXPECT_TRUE(refused.error().message().contains("stolen"));
+  ASSERT_NE(halts.refused_load("copy"), nullptr);
+  EXPECT_EQ(halted_error(*halts.refused_load("copy")).code, "model_revoked");
+  EXPECT_EQ(halts.names_of("aa"), std::vector<std::string>{"copy"});
+  EXPECT_TRUE(halts.remove(halt("weights", "aa", "stolen")));
+  EXPECT_EQ(halts.refused_load("copy"), nullptr);
+  EXPECT_TRUE(halts.refused("copy"));  // until it is asked again
+  EXPECT_TRUE(halts.may_load("copy", files("aa")).has_value());
+}
+
+TEST(HaltsTest, D9_an_issuers_list_replaces_its_own_older_one_and_nothing_else) {
+  Halts halts;
+  halts.put(halt("weights", "aa"));
+  const RevocationIssuer one{.key = "11", .sequence = 1}, other{.key = "22", .sequence = 1};
+  halts.put_list(one, {halt("", "aa"), halt("", "bb")});
+  halts.put_list(other, {halt("", "cc")});
+  RevocationIssuer newer = one;
+  newer.sequence = 2;
+  http::StopSource hit;
+  auto running = halts.watch("m", "uid:7", hit);
+  running.answers_with({"dd"});
+  EXPECT_EQ(halts.put_list(newer, {halt("", "dd")}), 1U);
+  EXPECT_EQ(halts.find_files(files("bb")), nullptr);
+  EXPECT_NE(halts.find_files(files("aa")), nullptr);  // the operator's own
+  EXPECT_NE(halts.find_files(files("cc")), nullptr);
+  EXPECT_EQ(halts.issuers().size(), 2U);
+}
+
 TEST(HaltsTest, S19_the_reason_is_shown_without_controls_and_cut) {
   const auto plain = halted_error(halt("model", "tiny", "recalled by \x1b[31mits\nmaker"));
   EXPECT_EQ(plain.status, 403);

@@ -107,7 +107,21 @@ http::Task<Result<store::Acknowledgement>> LoadLog::append(ledger::Entry entry,
                                           http::asio::use_awaitable);
 }
 
+http::Task<Result<void>> LoadLog::may_load(std::string model, std::vector<Digest> files) {
+  if (!check_) co_return Result<void>{};
+  auto ask = [](const Check& check, std::string name,
+                std::vector<Digest> digests) -> http::Task<Result<void>> {
+    co_return check(name, std::move(digests));
+  };
+  co_return co_await http::asio::co_spawn(io_, ask(check_, std::move(model), std::move(files)),
+                                          http::asio::use_awaitable);
+}
+
 http::Task<Result<void>> LoadLog::on_load(std::shared_ptr<const engine::LoadedModel> model) {
+  // Once more: a revocation may have come while it loaded.
+  std::vector<Digest> files{model->weights};
+  files.insert(files.end(), model->adapters.begin(), model->adapters.end());
+  CO_TRY(co_await may_load(model->name, std::move(files)));
   auto entry = CO_TRY(load_entry(*model, stamp_()));
   const auto acknowledged = co_await append(std::move(entry), store::Priority::kNormal);
   if (!acknowledged) co_return std::unexpected(acknowledged.error());

@@ -29,6 +29,11 @@ class LoadLog final : public engine::LoadObserver {
   // Called on the io thread after an unload, with its load id.
   void on_ended(std::function<void(const std::string&)> function) { ended_ = std::move(function); }
 
+  // Called on the io thread before files are loaded under a name (engine::LoadObserver::may_load).
+  using Check = std::function<Result<void>(const std::string& model, std::vector<Digest> files)>;
+  void on_check(Check function) { check_ = std::move(function); }
+
+  http::Task<Result<void>> may_load(std::string model, std::vector<Digest> files) override;
   http::Task<Result<void>> on_load(std::shared_ptr<const engine::LoadedModel> model) override;
   http::Task<void> on_unload(engine::Unload unload) override;
   http::Task<void> on_load_failure(engine::LoadFailure failure) override;
@@ -47,6 +52,7 @@ class LoadLog final : public engine::LoadObserver {
   FileSystem& files_;
   Path probes_file_;
   std::function<void(const std::string&)> ended_;
+  Check check_;
   std::mutex mutex_;
   std::map<std::string, std::vector<std::int32_t>> probes_;  // "weights/engine" in hex
 };

@@ -188,6 +188,9 @@ class PlacementStage final : public Stage {
                  Cause::kEngine, "cancelled");
       } else if (engine::blames_template(place.error())) {
         s.refuse(template_error(), Cause::kEngine, "cancelled");
+      } else if (const Halt* halt = s.services.halts.refused_load(s.forwarded.model);
+                 halt != nullptr && place.error().code() == Code::kPermissionDenied) {
+        s.refuse(halted_error(*halt), Cause::kStopped, "cancelled");
       } else {
         refuse(s, place.error().code());
       }
@@ -195,6 +198,14 @@ class PlacementStage final : public Stage {
     }
     s.place = *std::move(place);
     s.place.turn = *std::move(turn);
+    if (!s.place.upstream) {
+      std::vector<std::string> files = files_of(s.place.provenance);
+      if (const Halt* halt = s.services.halts.find_files(files)) {
+        s.refuse(halted_error(*halt), Cause::kStopped, "cancelled");
+        co_return Verdict::kStop;
+      }
+      s.running.answers_with(std::move(files));
+    }
     if (s.governance && !s.governance->facts().model.digest.empty() &&
         s.governance->facts().model.digest != to_hex(s.place.provenance.weights)) {
       s.refuse(make_error(ErrorKind::kUnavailable,

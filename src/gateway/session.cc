@@ -42,6 +42,7 @@ bool Session::stopped() {
   if (call.stop().reason() == StopReason::kHalted) {
     // Resumed in the meantime: this exchange was stopped all the same.
     const Halt* halt = services.halts.find(received.model, caller.name);
+    if (halt == nullptr) halt = services.halts.find_files(files_of(place.provenance));
     refuse(halt != nullptr ? halted_error(*halt)
                            : dialect::make_error(ErrorKind::kPermission,
                                                  "An operator has stopped this answer. Ask again.",

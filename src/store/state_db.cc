@@ -8,6 +8,7 @@
 #include "crypto/hash.h"
 #include "json/json.h"
 #include "sqlite/database.h"
+#include "store/internal/halt_rows.h"
 
 namespace candor::store {
 namespace {
@@ -23,7 +24,7 @@ CREATE TABLE IF NOT EXISTS halt(
   PRIMARY KEY(scope, object));
 )";
 // What later versions added, one step for each; run once, in a transaction with the number.
-constexpr std::array<std::string_view, 3> kStateSteps{
+constexpr std::array<std::string_view, 4> kStateSteps{
     R"(
 ALTER TABLE api_key ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 ALTER TABLE api_key ADD COLUMN team TEXT NOT NULL DEFAULT '';
@@ -44,6 +45,11 @@ CREATE TABLE rule_exception(
   id BLOB PRIMARY KEY, rule TEXT NOT NULL, caller TEXT NOT NULL, opened_by TEXT NOT NULL,
   approved_by TEXT NOT NULL, reason TEXT NOT NULL, opened_us INTEGER NOT NULL,
   until_us INTEGER NOT NULL) WITHOUT ROWID;
+)",
+    R"(
+CREATE TABLE revocation_issuer(
+  key TEXT PRIMARY KEY, sequence INTEGER NOT NULL, document BLOB NOT NULL, bundle TEXT NOT NULL)
+  WITHOUT ROWID;
 )"};
 // Rebuilt from the log when lost, so a commit need not wait for the disk.
 constexpr std::string_view kIndexSchema = R"(
@@ -411,25 +417,12 @@ Result<void> StateDb::erase_subject(const Id128& id) {
 
 Result<std::vector<Halt>> StateDb::list_halts() {
   const std::lock_guard lock(state_->state_mutex);
-  auto find = TRY(
-      state_->state.prepare("SELECT scope, object, reason, since_us FROM halt ORDER BY since_us"));
-  std::vector<Halt> halts;
-  while (TRY(find.step())) {
-    halts.push_back({.scope = std::string(find.text(0)),
-                     .object = std::string(find.text(1)),
-                     .reason = std::string(find.text(2)),
-                     .since_us = find.integer(3)});
-  }
-  return halts;
+  return internal::list_halts(state_->state);
 }
 
 Result<void> StateDb::put_halt(const Halt& halt) {
   const std::lock_guard lock(state_->state_mutex);
-  auto insert = TRY(state_->state.prepare(
-      "INSERT OR REPLACE INTO halt(scope, object, reason, since_us) VALUES (?1, ?2, ?3, ?4)"));
-  TRY(insert.bind_all(std::string_view(halt.scope), std::string_view(halt.object),
-                      std::string_view(halt.reason), halt.since_us));
-  return insert.run();
+  return internal::put_halt(state_->state, halt.scope, halt);
 }
 
 Result<void> StateDb::remove_halt(const Halt& halt) {
@@ -442,6 +435,16 @@ Result<void> StateDb::remove_halt(const Halt& halt) {
     TRY(remove.run());
   }
   return state_->state.checkpoint();
+}
+
+Result<std::vector<RevocationIssuer>> StateDb::list_revocation_issuers() {
+  const std::lock_guard lock(state_->state_mutex);
+  return internal::list_revocation_issuers(state_->state);
+}
+
+Result<void> StateDb::put_revocations(const RevocationIssuer& issuer, std::span<const Halt> halts) {
+  const std::lock_guard lock(state_->state_mutex);
+  return internal::put_revocations(state_->state, issuer, halts);
 }
 
 Result<std::vector<RuleException>> StateDb::list_exceptions() {

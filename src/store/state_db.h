@@ -46,12 +46,25 @@ struct ApiKey {
 // What an operator has stopped until it is resumed (C13). The reason stands here in clear, since
 // people who are refused are told it, until then.
 struct Halt {
-  std::string scope;   // "all" | "model" | "user"
-  std::string object;  // "", a model's label, or a subject's name
+  std::string scope;   // "all" | "model" | "user" | kRevoked...
+  std::string object;  // "", a model's label, a subject's name, or a digest in hex
   std::string reason;
   std::int64_t since_us = 0;
   bool operator==(const Halt&) const = default;
 };
+
+// A list of revocations in force (docs/formats/revocations.md). What it holds stands among the
+// halts, in the scope kRevoked + key.
+struct RevocationIssuer {
+  std::string key;  // 64 hex digits: SHA-256 of its SubjectPublicKeyInfo
+  std::uint64_t sequence = 0;
+  Digest document{};     // SHA-256 of what was signed
+  std::string bundle{};  // that signs it
+  bool operator==(const RevocationIssuer&) const = default;
+};
+// The scope of halts by weights: this for those of the operator, and with an issuer's key behind it
+// for those of a list. Their objects are digests in hex.
+inline constexpr std::string_view kRevoked = "weights";
 
 // That a rule does not count for a caller until then (break-glass, C13, L9). Names and the reason
 // stand here in clear until a day after it ended.
@@ -144,6 +157,13 @@ class StateDb {
   [[nodiscard]] Result<void> put_halt(const Halt& halt);
   // This one and no newer one of its scope and object.
   [[nodiscard]] Result<void> remove_halt(const Halt& halt);
+
+  // --- lists of revocations, one for each issuer
+  [[nodiscard]] Result<std::vector<RevocationIssuer>> list_revocation_issuers();
+  // The list and, in place of those of the issuer's scope, its halts: all or nothing. Of a list
+  // that is not newer than the one kept, nothing.
+  [[nodiscard]] Result<void> put_revocations(const RevocationIssuer& issuer,
+                                             std::span<const Halt> halts);
 
   // --- exceptions from rules, the oldest first
   [[nodiscard]] Result<std::vector<RuleException>> list_exceptions();

@@ -10,6 +10,7 @@
 #include "base/file_system.h"
 #include "lineage/compare.h"
 #include "model/descriptor_source.h"
+#include "verbs/lineage_file.h"
 #include "verbs/verbs.h"
 
 namespace candor::cli {
@@ -70,6 +71,8 @@ Result<Measured> measure(const std::string& path, const std::string& name) {
   return out;
 }
 
+}  // namespace
+
 Result<lineage::Index> read_index(const std::string& folder) {
   lineage::Index index;
   const auto names = TRY(real_file_system().list(folder));
@@ -88,7 +91,6 @@ Result<lineage::Index> read_index(const std::string& folder) {
   return index;
 }
 
-// Where the references that ship lie: beside the program when installed, or in the source tree.
 std::string default_index() {
   for (const fs::path& folder :
        {program_folder() / "fingerprints",
@@ -97,6 +99,13 @@ std::string default_index() {
   }
   return (program_folder() / "fingerprints").string();
 }
+
+Result<lineage::Fingerprint> fingerprint_of(const std::string& path) {
+  Measured measured = TRY(measure(path, ""));
+  return std::move(measured.print);
+}
+
+namespace {
 
 json::Object relation_json(const lineage::Relation& relation) {
   json::Object out;

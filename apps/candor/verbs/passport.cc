@@ -86,10 +86,9 @@ void print_stated(const Output& out, std::string_view name, const passport::Stat
                        passport::to_string(stated->evidence)));
 }
 
-using Keys = std::vector<crypto::VerifyingKey>;
+}  // namespace
 
-// Foreign text. kDataLoss where a step's signature is of another statement, or no signature.
-Result<std::string> step_signature(const passport::DescentStep& step, const Keys& keys) {
+Result<std::string> step_signature(const passport::DescentStep& step, const StepKeys& keys) {
   if (step.bundle.empty()) return std::string("nobody signed it");
   const passport::Bundle bundle = TRY(check_step_bundle(step));
   for (const crypto::VerifyingKey& key : keys) {
@@ -103,10 +102,10 @@ Result<std::string> step_signature(const passport::DescentStep& step, const Keys
                      passport::to_string(bundle.method));
 }
 
-Result<Keys> read_step_keys(const PassportOptions& options) {
+Result<StepKeys> read_step_keys(const PassportOptions& options) {
   std::vector<std::string> files = options.step_keys;
   if (!options.trust.key.empty()) files.push_back(options.trust.key);
-  Keys out;
+  StepKeys out;
   for (const std::string& file : files) {
     const std::string text = TRY(read_text_file(file, 1U << 20U));
     auto key = crypto::VerifyingKey::from_pem(text);
@@ -116,7 +115,9 @@ Result<Keys> read_step_keys(const PassportOptions& options) {
   return out;
 }
 
-void print_steps(const Output& out, const passport::Passport& one, const Keys& keys) {
+namespace {
+
+void print_steps(const Output& out, const passport::Passport& one, const StepKeys& keys) {
   if (!one.descent.empty()) out.line("Descent:");
   for (std::size_t i = 0; i < one.descent.size(); ++i) {
     const passport::Derivation& step = one.descent[i].statement;
@@ -208,7 +209,7 @@ int run_passport_verify(const PassportOptions& options) {
   const auto content = read_passport(options);
   if (!content) return report(out, content.error());
   std::optional<passport::Signer> signer;
-  Keys keys;
+  StepKeys keys;
   json::Array steps;
   const auto checked = [&]() -> Result<void> {
     const bool trust = !options.trust.key.empty() || !options.trust.roots.empty() ||

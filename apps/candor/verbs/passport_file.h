@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "crypto/public_key.h"
 #include "passport/bundle.h"
 #include "passport/passport.h"
 #include "verbs/verbs.h"
@@ -33,6 +34,12 @@ struct PassportFileContent {
 
 // The bundle that signs a step. kDataLoss: it signs another statement.
 [[nodiscard]] Result<passport::Bundle> check_step_bundle(const passport::DescentStep& step);
+// Public keys of those who signed steps, and --key.
+using StepKeys = std::vector<crypto::VerifyingKey>;
+[[nodiscard]] Result<StepKeys> read_step_keys(const PassportOptions& options);
+// Who signed a step; foreign text. kDataLoss where its signature is of another statement, or none.
+[[nodiscard]] Result<std::string> step_signature(const passport::DescentStep& step,
+                                                 const StepKeys& keys);
 // A statement out of the bundle that signs it.
 [[nodiscard]] Result<passport::DescentStep> read_step(std::string_view bundle);
 

@@ -56,6 +56,16 @@ struct PlanOptions {
 };
 [[nodiscard]] int run_model_plan(const Context& context, const PlanOptions& options);
 
+struct RevocationOptions {
+  std::string model;  // a name, a file or sha256:HEX
+  std::string reason, issuer, key, file, out;
+};
+[[nodiscard]] int run_model_revoke(const Context& context, const RevocationOptions& options);
+[[nodiscard]] int run_model_reinstate(const Context& context, const RevocationOptions& options);
+[[nodiscard]] int run_revocations_list(const Context& context);
+[[nodiscard]] int run_revocations_import(const Context& context, const RevocationOptions& options);
+[[nodiscard]] int run_revocations_export(const Context& context, const RevocationOptions& options);
+
 struct LineageOptions {
   std::string file, other;  // GGUF
   std::string name, out;    // fingerprint
@@ -109,6 +119,15 @@ struct PassportOptions {
 [[nodiscard]] int run_passport_sign(const PassportOptions& options);
 [[nodiscard]] int run_passport_step(const PassportOptions& options);
 [[nodiscard]] int run_passport_export(const PassportOptions& options);
+
+struct AttributeOptions {
+  std::string subject;     // an exchange's id, or a file with its receipt
+  std::string model_file;  // default: the configuration's
+  std::string index;       // a folder of fingerprints; default: those that ship
+  PassportOptions passport;
+  bool markdown = false;
+};
+[[nodiscard]] int run_attribute(const Context& context, const AttributeOptions& options);
 
 struct LedgerOptions {
   std::string subject;  // show: index or exchange; export: folder
