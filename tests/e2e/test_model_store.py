@@ -416,3 +416,19 @@ def test_D15_a_file_and_a_name_are_planned_with_from_their_metadata(store):
     text = store.run("plan", TINY, "--watts", "100", "--price", "1", "--currency", "CHF").stdout
     assert "CHF" in text and "100 W" in text and "assumed:" in text
     assert store.run("plan").returncode == 2 and store.run("plan", "--params", "many").returncode == 2
+
+
+def test_D1_a_folder_of_safetensors_is_judged_and_admitted_and_a_broken_one_refused(store, tmp_path):
+    def folder(name, begin, end):
+        header = json.dumps({"w": {"dtype": "F32", "shape": [2, 2], "data_offsets": [begin, end]}}).encode()
+        header += b" " * (-len(header) % 8)
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+        (tmp_path / name / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+        store.json("pull", f"file:{tmp_path / name}")
+    folder("right", 0, 16)
+    assert store.json("admit", "right")["state"] == "admitted"
+    folder("wrong", 0, 17)  # beyond the file's end
+    refused = store.run("admit", "wrong")
+    assert refused.returncode != 0 and "the gate refuses model.safetensors" in refused.stderr and "safetensors." in refused.stderr
+    assert store.run("admit", "wrong", "--accept", "safetensors.offsets").returncode != 0
