@@ -13,7 +13,7 @@ using dialect::Text;
 using dialect::TokenLogprob;
 using policy::Effect;
 
-constexpr std::size_t kContextBytes = 1024;  // of a text that goes on after another
+constexpr std::size_t kContextBytes = 1024;   // of a text that goes on after another
 
 // Whether a place of a JSON text is inside a string; fed with the text as the engine gave it.
 class JsonPlace {
@@ -140,11 +140,21 @@ AnswerGuard::Field& AnswerGuard::field(Choice& of, FieldKind kind, std::uint32_t
   return found->second;
 }
 
+// What was not said is not replaced: an alternative in which anything is found is left out.
+void AnswerGuard::withhold_alternatives(TokenLogprob& token, dlp::Scanner::Scratch& scratch) const {
+  std::vector<dlp::Finding> found;
+  std::erase_if(token.top, [&](const TokenLogprob::Alternative& one) {
+    governance_.book().scanner().scan(one.bytes.reveal(), scratch, found);
+    return !found.empty();
+  });
+}
+
 bool AnswerGuard::take(AnswerEvent& event, Out& out) {
   if (auto* delta = std::get_if<dialect::TextDelta>(&event)) {
     Choice& of = choice(delta->choice);
     Field& content = field(of, FieldKind::kContent, 0, "content");
     for (TokenLogprob& token : delta->logprobs) {
+      withhold_alternatives(token, *out.desk.scan);
       const std::size_t size = token.bytes.reveal().size();
       content.tokens.push_back({content.fed, content.fed + size, std::move(token)});
       content.fed += size;

@@ -6,7 +6,7 @@
 // later, what was released of it is context. Content that follows reasoning is read as its
 // continuation, too (L3).
 // Tokens with their probabilities and alternatives go out with the text that they stand for, and
-// not at all where any of it was replaced.
+// not at all where any of it was replaced; alternatives are read by themselves, too.
 // What the request's pseudonyms stand for is told again in prose to whoever sent it (L1), never in
 // names, arguments or an answer with log probabilities.
 // A rule that denies ends the whole answer: the explanation follows what was released, as content,
@@ -55,6 +55,7 @@ class AnswerGuard {
   [[nodiscard]] bool take(dialect::AnswerEvent& event, Out& out);
   [[nodiscard]] bool call(Choice& choice, dialect::ToolCallDelta& delta, Out& out);
   [[nodiscard]] bool text(Choice& choice, Field& field, std::string_view piece, Out& out);
+  void withhold_alternatives(dialect::TokenLogprob& token, dlp::Scanner::Scratch& scratch) const;
   void begin_seam(Choice& choice, Field& field, Out& out);
   [[nodiscard]] bool cross_seam(Choice& choice, Field& field, std::vector<dlp::Part>& parts,
                                 Out& out);

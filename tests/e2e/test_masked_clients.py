@@ -198,6 +198,19 @@ def test_C16_every_client_reads_a_masked_answer(own, both, client, verb):
         server.verify_log()
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_C5_an_alternative_that_holds_something_is_left_out(own, both, stream):
+    def one(text):
+        return {"token": text, "bytes": list(text.encode()), "logprob": -0.5}
+    both.deltas = [({"content": "Hello"}, {"logprobs": {"content": [one("Hello") | {"top_logprobs": [one("Hello"), one(MAIL), one("Hi")]}]}})]
+    with governed(own, both) as server:
+        reply = server.post("/v1/chat/completions", {"model": "canned", "messages": ASK, "logprobs": True, "top_logprobs": 3, "stream": stream})
+        text = reply.body.decode()
+        nothing_leaks(text)
+        assert reply.status == 200 and '"Hi"' in text and text.count("Hello") >= 2
+        assert json.dumps(list(MAIL.encode())[:3])[1:-1].replace(" ", "") not in text.replace(" ", "")
+
+
 WHY = "Keys and passwords stay here."
 TEXT = ["Here it is: ", SECRET[:12], SECRET[12:], " and more", " that nobody sees."]
 
