@@ -13,7 +13,7 @@ using dialect::Text;
 using dialect::TokenLogprob;
 using policy::Effect;
 
-constexpr std::size_t kContextBytes = 1024;   // of a text that goes on after another
+constexpr std::size_t kContextBytes = 1024;  // of a text that goes on after another
 
 // Whether a place of a JSON text is inside a string; fed with the text as the engine gave it.
 class JsonPlace {
@@ -52,6 +52,7 @@ struct AnswerGuard::Field {
     dlp::StreamGuard guard;
     std::size_t left = 0;  // bytes of reasoning that it has not given yet
     std::string waiting;
+    std::vector<dlp::Finding> alone;  // what the reasoning holds by itself
   };
   std::optional<Seam> seam;
   std::string last;       // released or replaced: the end of the text as the engine gave it
@@ -235,8 +236,9 @@ void AnswerGuard::begin_seam(Choice& choice, Field& field, Out& out) {
   const auto reasoning = choice.fields.find({FieldKind::kReasoning, 0});
   if (reasoning == choice.fields.end() || reasoning->second.last.empty()) return;
   const std::string& before = reasoning->second.last;
-  field.seam.emplace(
-      Field::Seam{dlp::StreamGuard(governance_.book().scanner()), before.size(), {}});
+  const dlp::Scanner& scanner = governance_.book().scanner();
+  field.seam.emplace(Field::Seam{dlp::StreamGuard(scanner), before.size(), {}, {}});
+  scanner.scan(before, *out.desk.scan, field.seam->alone);
   std::vector<dlp::Part> parts;
   field.seam->guard.feed(before, *out.desk.scan, parts);
   for (const dlp::Part& part : parts) field.seam->left -= part.text.size();
@@ -252,7 +254,18 @@ bool AnswerGuard::cross_seam(Choice& choice, Field& field, std::vector<dlp::Part
       seam.left -= part->text.size();
       continue;
     }
-    const bool across = part->kind != dlp::Part::Kind::kText && part->text.size() > seam.left;
+    // Where the reasoning holds it by itself, the content's first letters only look like more of
+    // it; but a trigger's goes on.
+    const dlp::Finding& found = part->finding;
+    const bool known =
+        part->kind == dlp::Part::Kind::kFinding &&
+        governance_.book().scanner().detectors()[found.detector].stream !=
+            dlp::StreamMode::kTrigger &&
+        std::ranges::any_of(seam.alone, [&](const dlp::Finding& one) {
+          return one.detector == found.detector && one.begin < found.end && found.begin < one.end;
+        });
+    const bool across =
+        part->kind != dlp::Part::Kind::kText && part->text.size() > seam.left && !known;
     const std::string waiting = std::move(seam.waiting);
     if (across) {
       field.guard = std::move(seam.guard);

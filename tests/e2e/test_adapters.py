@@ -66,7 +66,8 @@ def test_A7_a_file_that_is_no_adapter_is_refused_in_words(own, adapters, tmp_pat
     text.write_text("not an adapter")
     with with_adapters(own, text) as server:
         assert server.complete(model="tiny").status == 503
-        assert "engine" in server.run("model", "load", "tiny", code=None).stderr
+        said = server.run("model", "load", "tiny", code=None).stderr
+        assert "adapter" in said and "the gate refuses it: fatal file.unknown" in said
     with with_adapters(own, tmp_path / "absent.gguf") as server:
         said = server.run("model", "load", "tiny", code=None).stderr
         assert "adapter" in said and "absent.gguf" in said

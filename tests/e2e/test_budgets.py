@@ -61,7 +61,7 @@ def test_C7_a_state_database_of_the_version_before_is_taken_over(own, upstream):
     with sqlite3.connect(server.data / "state" / "state.db") as db:
         for column in ("owner", "team", "purpose"):
             db.execute(f"ALTER TABLE api_key DROP COLUMN {column}")
-        for table in ("use_count", "use_team", "use_position", "rule_exception"):
+        for table in ("use_count", "use_team", "use_position", "rule_exception", "revocation_issuer"):
             db.execute(f"DROP TABLE {table}")
         db.execute("PRAGMA user_version = 1")
     db.close()

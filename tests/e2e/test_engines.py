@@ -1,20 +1,18 @@
 """Several models in one server (A6): on demand, evicted by least use within the budget, restarted, stopped clean."""
 import os
-import shutil
 import signal
 import threading
 
 from conftest import need
+from gguf import with_text
 from server import SMOL, TINY, alive, wait_until
 
 
 def two_models(server, tmp_path, budget="1000MiB", each="1MiB", **more):
-    """Two models of different bytes (a trailing byte that no tensor claims), so of different digests."""
+    """Two models of different bytes (one more text among the metadata), so of different digests."""
     need(TINY, "the tiny model")
     other = tmp_path / "other.gguf"
-    shutil.copy(TINY, other)
-    with other.open("ab") as file:
-        file.write(b"\0")
+    with_text(TINY, other, "general.description", "the other one")
     settings = "".join(f"{key} = {value}\n" for key, value in more.items())
     return server.configure(f'[engine]\nmemory_budget = "{budget}"\n' + "".join(
         f'[[model]]\nname = "{name}"\npath = "{path}"\nmemory = "{each}"\n{settings}'
