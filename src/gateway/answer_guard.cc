@@ -250,6 +250,7 @@ bool AnswerGuard::cross_seam(Choice& choice, Field& field, std::vector<dlp::Part
                              Out& out) {
   Field::Seam& seam = *field.seam;
   for (auto part = parts.begin(); part != parts.end(); ++part) {
+    if (part->kind == dlp::Part::Kind::kNote) continue;  // each text tells its own
     if (part->text.size() < seam.left) {
       seam.left -= part->text.size();
       continue;
