@@ -411,6 +411,11 @@ def local_models(heard, made):
                 heard.ask("completions", APIS["completions"][2][0] | {"n": 5}, server=server, status=400)
                 for api in ("embeddings", "embed"):
                     heard.ask(api, APIS[api][2][0], server=server, status=400)
+    with made().configure(model) as server:
+        server.complete(model="canned")
+        server.run("model", "revoke", "canned", "--reason", "a back door")
+        for api in GENERATING:
+            heard.ask(api, APIS[api][2][0], server=server, status=403)
     for engine, model_, status in (('template_timeout = "200ms"', model + 'chat_template = "{}"\n', 400), ('binary = "/bin/true"', model, 503)):
         server = made()
         template = server.folder / "loop.jinja"
