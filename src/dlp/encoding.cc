@@ -40,16 +40,23 @@ bool encoded_again(std::string_view decoded) {
 
 class Opener {
  public:
-  Opener(std::string_view text, Ending ending, Opened& out)
-      : text_(text), classes_(out.classes), open_(ending == Ending::kMayGoOn), out_(out) {
-    classify(text, out.classes);
+  Opener(std::string_view text, Ending ending, std::size_t floor, Opened& out)
+      : text_(text),
+        classes_(out.classes),
+        open_(ending == Ending::kMayGoOn),
+        out_(out),
+        chain_(out.chain),
+        places_(out.places),
+        first_(floor) {
+    while (first_ > 0 && !ends_chains(text[first_ - 1])) --first_;
+    classify(text, out.classes, first_);
   }
 
-  void base64() { chains(Alphabet::kBase64, 0, text_.size()); }
+  void base64() { chains(Alphabet::kBase64, first_, text_.size()); }
   void hex() {
     // No chain of twenty digits without as many bytes of digits and joints in a row.
     const BitText& bits = classes_.hex_or_joint;
-    std::size_t end = 0;
+    std::size_t end = first_;
     for (;;) {
       const std::size_t begin = bits.find_twenty(end);
       if (begin >= text_.size()) break;
@@ -134,44 +141,42 @@ class Opener {
       for (const auto& [begin, end] : chain_) {
         for (std::size_t i = begin; i < end; ++i) places_.push_back(static_cast<std::uint32_t>(i));
       }
-      if (alphabet == Alphabet::kBase64) {
-        open_chain(open, 4, decode_base64);
-      } else {
-        open_chain(open, 2, decode_hex);
-      }
+      open_chain(open, alphabet == Alphabet::kBase64 ? Layer::kBase64 : Layer::kHex);
     }
     chain_.clear();
   }
 
-  void open_chain(bool open, std::size_t alignments,
-                  Region (*decode)(std::string_view, std::span<const std::uint32_t>)) {
+  void open_chain(bool open, Layer layer) {
+    const std::size_t alignments = layer == Layer::kBase64 ? 4 : 2;
     bool text = false;
     for (std::size_t chunk = 0;; chunk += kChunk - kChunkOverlap) {
       const auto places =
           std::span(places_).subspan(chunk, std::min(kChunk, places_.size() - chunk));
       const bool last = chunk + kChunk >= places_.size();
       for (std::size_t shift = 0; shift < alignments && shift + 2 <= places.size(); ++shift) {
-        Region region = decode(text_, places.subspan(shift));
-        if (shift == 0 && chunk == 0) text = is_text(region.decoded);
+        const auto aligned = places.subspan(shift);
+        std::string decoded = decode_digits(text_, layer, aligned);
+        if (shift == 0 && chunk == 0) text = is_text(decoded);
+        if (find_text(decoded, Ending::kEnds) == std::string_view::npos) {
+          if (!open || !last) continue;
+          const std::size_t begun = find_text(decoded, Ending::kMayGoOn);
+          if (begun != std::string_view::npos) {
+            out_.undecided.push_back(aligned[digits_of_byte(layer, begun).first]);
+          }
+          continue;
+        }
+        if (shift == 0 && encoded_again(decoded)) text = false;
+        Region region = region_of(layer, aligned, std::move(decoded));
         region.open = open && last;
         region.unsure = open && places_.size() < kMinEncoded;
         region.cut_begin = chunk > 0;
         region.cut_end = !last;
-        const std::size_t found = find_text(region.decoded, Ending::kEnds);
-        if (found == std::string_view::npos) {
-          if (!region.open) continue;
-          const std::size_t begun = find_text(region.decoded, Ending::kMayGoOn);
-          if (begun != std::string_view::npos) out_.undecided.push_back(region.from[begun]);
-          continue;
-        }
-        if (shift == 0 && encoded_again(region.decoded)) text = false;
         out_.regions.push_back(std::move(region));
       }
       if (last) break;
     }
     if (!text && places_.size() >= kMinOpaque) {
-      out_.opaque.push_back({alignments == 4 ? Layer::kBase64 : Layer::kHex, places_.front(),
-                             places_.back() + std::size_t{1}});
+      out_.opaque.push_back({layer, places_.front(), places_.back() + std::size_t{1}});
     }
   }
 
@@ -224,8 +229,9 @@ class Opener {
   const ByteClasses& classes_;
   bool open_;
   Opened& out_;
-  std::vector<std::pair<std::size_t, std::size_t>> chain_;  // groups [begin, end)
-  std::vector<std::uint32_t> places_;                       // of its characters
+  std::vector<std::pair<std::size_t, std::size_t>>& chain_;  // groups [begin, end)
+  std::vector<std::uint32_t>& places_;                       // of its characters
+  std::size_t first_;                                        // where chains are looked for
 };
 
 }  // namespace
@@ -255,11 +261,12 @@ bool begins_with_text(std::string_view decoded, std::size_t at) {
   return find_text(decoded.substr(at, kMinText), Ending::kEnds) == 0;
 }
 
-void open_encodings(std::string_view text, const EncodingHints& hints, Opened& out, Ending ending) {
+void open_encodings(std::string_view text, const EncodingHints& hints, Opened& out, Ending ending,
+                    std::size_t floor) {
   out.regions.clear();
   out.opaque.clear();
   out.undecided.clear();
-  Opener opener(text, ending, out);
+  Opener opener(text, ending, floor, out);
   opener.base64();
   opener.hex();
   if (hints.percent) opener.escapes(Layer::kPercent);

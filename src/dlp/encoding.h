@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dlp/internal/byte_classes.h"
@@ -64,12 +65,16 @@ struct Opened {
   // Of a text that may go on: where something encoded may stand that is not in a region yet.
   std::vector<std::size_t> undecided;
   ByteClasses classes;  // of the text
+  // Kept for their memory.
+  std::vector<std::pair<std::size_t, std::size_t>> chain;
+  std::vector<std::uint32_t> places;
 };
 
 enum class Ending : std::uint8_t { kEnds, kMayGoOn };
 
+// Chains of base64 and hex that end before `floor` are of no interest, and may be left out.
 void open_encodings(std::string_view text, const EncodingHints& hints, Opened& out,
-                    Ending ending = Ending::kEnds);
+                    Ending ending = Ending::kEnds, std::size_t floor = 0);
 // The place of the first of kMinText printable bytes in a row; with kMayGoOn also of fewer at the
 // end. npos: none.
 [[nodiscard]] std::size_t find_text(std::string_view decoded, Ending ending);

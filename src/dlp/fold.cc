@@ -220,8 +220,7 @@ void FoldedText::fold(std::string_view text) {
   view_ = buffer_;
 }
 
-std::pair<std::size_t, std::size_t> FoldedText::original(std::size_t begin, std::size_t end) const {
-  if (pieces_.empty()) return {begin, end};
+std::pair<std::size_t, std::size_t> FoldedText::mapped(std::size_t begin, std::size_t end) const {
   const auto piece_of = [&](std::size_t at) -> const Piece& {
     return *std::prev(std::ranges::upper_bound(pieces_, at, {}, &Piece::folded));
   };

@@ -32,9 +32,13 @@ class FoldedText {
   void fold(std::string_view text);
 
   [[nodiscard]] std::string_view text() const noexcept { return view_; }
+  // Each folded byte is that byte of the original.
+  [[nodiscard]] bool straight() const noexcept { return pieces_.empty(); }
   // The bytes of the original that folded [begin, end) came from; begin < end.
   [[nodiscard]] std::pair<std::size_t, std::size_t> original(std::size_t begin,
-                                                             std::size_t end) const;
+                                                             std::size_t end) const {
+    return pieces_.empty() ? std::pair(begin, end) : mapped(begin, end);
+  }
   // Runs of more than kMaxDropped dropped characters, as places of the original.
   [[nodiscard]] const std::vector<std::pair<std::size_t, std::size_t>>& hidden() const noexcept {
     return hidden_;
@@ -49,6 +53,8 @@ class FoldedText {
     std::size_t length;  // 0: byte by byte until the next piece; else that of one character, whole
   };
   void add_piece(std::size_t original, std::size_t length);
+  [[nodiscard]] std::pair<std::size_t, std::size_t> mapped(std::size_t begin,
+                                                           std::size_t end) const;
 
   std::string_view view_;
   std::string buffer_;

@@ -92,9 +92,10 @@ Scanner::ScratchPtr Scanner::make_scratch() const {
 
 void Scanner::State::run(std::string_view view, std::size_t floor, Scratch& scratch,
                          Pending* pending) const {
-  sweep(view, scratch.swept);
+  const std::size_t reach = std::max({lead, digit_lead, longest_offset});
+  sweep(view, scratch.swept, floor - std::min(floor, reach));
   scratch.hits.clear();
-  search.scan(view, scratch.workspace, scratch.hits);
+  search.scan(view, scratch.workspace, scratch.hits, floor - std::min(floor, literals_before));
   scratch.matches.clear();
   Pass(*this, view, floor, scratch.workspace, scratch.looked, scratch.matches, pending)
       .run(scratch.swept, scratch.hits);
@@ -109,7 +110,7 @@ void Scanner::State::collect(std::string_view context, std::string_view text, Sc
     scratch.joined.assign(context).append(view);
     view = scratch.joined;
   }
-  const std::function add = [&](const Match& match, Span place, Layer layer) {
+  const auto add = [&](const Match& match, Span place, Layer layer) {
     if (match.confidence < min_confidence || place.begin < context.size()) return;
     auto [begin, end] =
         scratch.plain.original(place.begin - context.size(), place.end - context.size());
@@ -137,10 +138,10 @@ void Scanner::State::collect(std::string_view context, std::string_view text, Sc
   }
 
   open_encodings(view, scratch.swept.hints, scratch.opened,
-                 pending != nullptr ? Ending::kMayGoOn : Ending::kEnds);
+                 pending != nullptr ? Ending::kMayGoOn : Ending::kEnds, context.size());
   for (const Region& region : scratch.opened.regions) {
     if (region.end <= context.size() && !region.open) continue;
-    collect_region(region, context.size(), scratch, add, pending);
+    collect_region(region, context.size(), scratch, std::ref(add), pending);
   }
   if (pending != nullptr) {
     for (const std::size_t place : scratch.opened.undecided) pending->add(place);

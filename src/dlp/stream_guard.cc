@@ -1,7 +1,9 @@
 #include "dlp/stream_guard.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
+#include <tuple>
 
 #include "dlp/fold.h"
 #include "dlp/internal/decode.h"
@@ -18,10 +20,18 @@ constexpr std::size_t kWidestCode = 2 + kMaxGap;
 constexpr std::size_t kEscapeReach = kMarginBefore + kMarginAfter + 2 * kLongestEscape;
 constexpr std::size_t kMaxRuns = 64;
 
-bool is_mark(char c) { return c == '%' || c == '&' || c == '\\'; }
-
-// No chain of base64 or hex goes over it.
-bool ends_chains(char c) { return base64_value(c) < 0 && !is_encoding_space(c) && c != ':'; }
+// Where the last character stands that may begin an escape.
+std::optional<std::size_t> last_mark(std::string_view text) {
+  const char* last = nullptr;
+  for (const char mark : {'%', '&', '\\'}) {
+    const char* from = last == nullptr ? text.data() : last + 1;
+    const auto size = static_cast<std::size_t>(text.data() + text.size() - from);
+    const void* found = memrchr(from, mark, size);  // glibc's; rfind() goes byte by byte
+    if (found != nullptr) last = static_cast<const char*>(found);
+  }
+  if (last == nullptr) return std::nullopt;
+  return static_cast<std::size_t>(last - text.data());
+}
 
 // The folded text before what is held: as much as anything held may depend on.
 class Context {
@@ -49,10 +59,9 @@ class Context {
         continue;
       }
       const std::size_t from = at - std::min(at, kEscapeReach);
-      std::size_t mark = at;
-      while (mark > from && !is_mark(text_[mark - 1])) --mark;
-      if (mark == from) return at;
-      at = mark - 1;
+      const auto mark = last_mark(std::string_view(text_).substr(from, at - from));
+      if (!mark) return at;
+      at = from + *mark;
     }
     return floor;
   }
@@ -273,7 +282,14 @@ void StreamGuard::State::watch(Parts& parts) {
   const std::string_view text = folded.text();
   std::size_t next = 0;
   std::size_t covered_to = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  // A piece of prose, in which no more can end than is kept anyway.
+  const bool plain = folded.straight() && outlook.candidates.empty() &&
+                     runs.size() + 2 * (text.size() / kMinEncoded + 1) <= kMaxRuns;
+  if (plain) {
+    base64.add_text(text, base, runs);
+    hex.add_text(text, base, runs);
+  }
+  for (std::size_t i = 0; !plain && i < text.size(); ++i) {
     const auto [begin, end] = folded.original(i, i + 1);
     for (; next < outlook.candidates.size() && outlook.candidates[next].finding.begin <= begin;
          ++next) {
@@ -297,7 +313,9 @@ void StreamGuard::State::tell_runs(Parts& parts) {
   for (const OpaqueRun& run : runs) {
     all.push_back({{*scanner->opaque(), run.begin, run.end, detector.confidence, run.layer}});
   }
-  std::ranges::sort(all, {}, [](const Candidate& c) { return c.finding.begin; });
+  std::ranges::sort(all, {}, [](const Candidate& c) {
+    return std::tuple(c.finding.begin, c.finding.end, c.finding.layer);
+  });
   give_way(scanner->detectors(), all, lost);
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (lost[i] == 0) parts.finding(Part::Kind::kNote, "", all[i].finding);

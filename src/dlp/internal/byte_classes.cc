@@ -88,14 +88,14 @@ std::size_t BitText::find_twenty(std::size_t at) const {
   return words_.size() * 64;
 }
 
-void classify(std::string_view text, ByteClasses& out) {
+void classify(std::string_view text, ByteClasses& out, std::size_t from) {
   for (BitText* bits : {&out.base64, &out.hex, &out.hex_or_joint, &out.turns}) {
     bits->assign(text.size());
   }
   std::uint64_t small_before = 0;  // of the byte before the block, in the lowest bit
   std::uint64_t digit_before = 0;
   char rest[64];
-  for (std::size_t at = 0; at < text.size(); at += 64) {
+  for (std::size_t at = from / 64 * 64; at < text.size(); at += 64) {
     const char* block = text.data() + at;
     if (text.size() - at < 64) {
       std::memset(rest, 0, sizeof rest);

@@ -69,6 +69,7 @@ struct ByteClasses {
   BitText turns;
 };
 
-void classify(std::string_view text, ByteClasses& out);
+// No byte before `from` need be classified.
+void classify(std::string_view text, ByteClasses& out, std::size_t from = 0);
 
 }  // namespace candor::dlp

@@ -132,6 +132,7 @@ class Compiler {
     }
     out_.before = kContextBefore + 2 + kNearBytes + out_.starts.longest() + 64 +
                   std::max(out_.lead, out_.digit_lead) + spans;
+    out_.literals_before = kNearBytes + out_.starts.longest() + out_.lead + spans;
   }
 
   void add_head(std::uint32_t index, const CompiledBranch& branch) {
@@ -145,6 +146,7 @@ class Compiler {
         branch.branch.elements.begin() + static_cast<std::ptrdiff_t>(branch.inside));
     head.first = first_of(head.branch);
     head.marked = branch.branch.marked;
+    compiled.head_first.add(head.first);
     const bool known = std::ranges::any_of(compiled.heads, [&](const Head& other) {
       return other.branch.elements == head.branch.elements && other.marked == head.marked;
     });
@@ -184,7 +186,10 @@ class Compiler {
         compiled.lead = *lead;
         out_.digits.add(number, compiled.branch, *lead, detector.boundary);
         out_.digit_branches.push_back(number);
-        if (lead->offset > 0) out_.lead_branches.push_back(number);
+        for (std::size_t byte = 0; byte < 256; ++byte) {
+          if (!compiled.first.has(static_cast<char>(byte))) continue;
+          (lead->offset > 0 ? out_.leads_by_first : out_.digits_by_first)[byte].push_back(number);
+        }
         out_.longest_offset = std::max(out_.longest_offset, lead->offset);
       }
       if (detector.anchor == Anchor::kInside) add_head(index, compiled);

@@ -46,7 +46,7 @@ struct CompiledDetector {
   std::vector<std::uint32_t> branches;
   std::vector<Regex> regexes;  // patterns that could not be unrolled
   std::vector<Head> heads;     // Anchor::kInside; of at most head_max bytes of head_set
-  ByteSet head_set;
+  ByteSet head_set, head_first;
   std::size_t head_max = 0;
 };
 
@@ -69,12 +69,15 @@ struct Compiled {
   std::uint32_t undecided = 0;                  // the detector of what a stream guard cannot decide
   // For texts that may go on.
   LiteralStarts starts;
-  std::vector<std::uint32_t> digit_branches, lead_branches;  // of Anchor::kDigits; with an offset
+  std::vector<std::uint32_t> digit_branches;  // of Anchor::kDigits
+  // Those by each byte that they can begin with: with bytes before the run of digits, and without.
+  std::array<std::vector<std::uint32_t>, 256> leads_by_first, digits_by_first;
   std::vector<std::uint32_t> inside_detectors;
   std::size_t longest_offset = 0;
   // Bytes of a match before its marked part, at most: of branches by digits, and of all others.
   std::size_t digit_lead = 0, lead = 0;
   std::size_t before = 0;  // folded bytes before a finding beyond which nothing decides about it
+  std::size_t literals_before = 0;  // the same for where a literal begins
 };
 
 [[nodiscard]] Result<void> compile(std::vector<Pack> packs, Compiled& out);

@@ -8,19 +8,6 @@
 namespace candor::dlp {
 namespace {
 
-constexpr auto make_base64_values() {
-  std::array<signed char, 256> values{};
-  values.fill(-1);
-  signed char next = 0;
-  for (char c = 'A'; c <= 'Z'; ++c) values[static_cast<unsigned char>(c)] = next++;
-  for (char c = 'a'; c <= 'z'; ++c) values[static_cast<unsigned char>(c)] = next++;
-  for (char c = '0'; c <= '9'; ++c) values[static_cast<unsigned char>(c)] = next++;
-  values['+'] = values['-'] = 62;
-  values['/'] = values['_'] = 63;
-  return values;
-}
-constexpr auto kBase64Values = make_base64_values();
-
 struct Escape {
   std::size_t size = 0;  // 0: none begins here
   std::uint32_t point = 0;
@@ -128,15 +115,6 @@ Escape escape_at(Layer layer, std::string_view rest) {
 
 }  // namespace
 
-int base64_value(char c) { return kBase64Values[static_cast<unsigned char>(c)]; }
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 // A word of the alphabet that prose does not have.
 bool looks_encoded(std::string_view group) {
   if (group.size() >= kMinEncoded) return true;
@@ -168,38 +146,37 @@ bool utf8_like(std::string_view bytes) {
   return false;
 }
 
-Region decode_base64(std::string_view text, std::span<const std::uint32_t> places) {
-  Region region;
-  region.layer = Layer::kBase64;
-  const std::size_t bytes =
-      places.size() / 4 * 3 + (places.size() % 4 > 1 ? places.size() % 4 - 1 : 0);
-  region.decoded.reserve(bytes);
-  region.from.reserve(bytes);
-  region.to.reserve(bytes);
+std::string decode_digits(std::string_view text, Layer layer,
+                          std::span<const std::uint32_t> places) {
+  std::string decoded;
+  decoded.reserve(places.size() / 4 * 3 + 3);
   std::uint32_t bits = 0;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    bits = bits << 6U | static_cast<std::uint32_t>(base64_value(text[places[i]]));
-    if (i % 4 == 0) continue;
-    region.decoded += static_cast<char>(bits >> (6 - 2 * (i % 4)) & 0xFFU);
-    region.from.push_back(places[i - 1]);
-    region.to.push_back(places[i] + 1);
+    const char digit = text[places[i]];
+    if (layer == Layer::kHex) {
+      bits = bits << 4U | static_cast<std::uint32_t>(hex_value(digit));
+      if (i % 2 == 1) decoded += static_cast<char>(bits & 0xFFU);
+    } else {
+      bits = bits << 6U | static_cast<std::uint32_t>(base64_value(digit));
+      if (i % 4 != 0) decoded += static_cast<char>(bits >> (6 - 2 * (i % 4)) & 0xFFU);
+    }
   }
-  region.begin = places.front();
-  region.end = places.back() + std::size_t{1};
-  return region;
+  return decoded;
 }
 
-Region decode_hex(std::string_view text, std::span<const std::uint32_t> places) {
+Region region_of(Layer layer, std::span<const std::uint32_t> places, std::string decoded) {
   Region region;
-  region.layer = Layer::kHex;
-  for (std::size_t i = 0; i + 1 < places.size(); i += 2) {
-    region.decoded +=
-        static_cast<char>(hex_value(text[places[i]]) * 16 + hex_value(text[places[i + 1]]));
-    region.from.push_back(places[i]);
-    region.to.push_back(places[i + 1] + 1);
-  }
+  region.layer = layer;
   region.begin = places.front();
   region.end = places.back() + std::size_t{1};
+  region.from.reserve(decoded.size());
+  region.to.reserve(decoded.size());
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    const auto [first, last] = digits_of_byte(layer, i);
+    region.from.push_back(places[first]);
+    region.to.push_back(places[last] + 1);
+  }
+  region.decoded = std::move(decoded);
   return region;
 }
 

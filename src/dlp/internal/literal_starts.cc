@@ -3,20 +3,16 @@
 #include <algorithm>
 
 namespace candor::dlp {
-namespace {
-
-char small(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-}  // namespace
 
 void LiteralStarts::add(const Literal& literal, std::uint32_t detector) {
   longest_ = std::max(longest_, literal.text.size());
+  const std::size_t kind = literal.ignore_case ? 1 : 0;
+  std::uint32_t& root = roots_[kind][static_cast<unsigned char>(letter(literal.text[0], kind))];
+  if (literal.text.size() > 1) add_seconds(literal.text[0], literal.text[1], literal.ignore_case);
   std::uint32_t node = 0;
   for (std::size_t i = 0; i + 1 < literal.text.size(); ++i) {
-    const char c = literal.ignore_case ? small(literal.text[i]) : literal.text[i];
-    std::uint32_t next = 0;
-    std::uint32_t& root = roots_[literal.ignore_case ? 1 : 0][static_cast<unsigned char>(c)];
-    next = i == 0 ? root : child(node, c);
+    const char c = letter(literal.text[i], kind);
+    std::uint32_t next = i == 0 ? root : child(node, c);
     if (next == 0) {
       next = static_cast<std::uint32_t>(nodes_.size());
       nodes_.emplace_back();
@@ -32,6 +28,16 @@ void LiteralStarts::add(const Literal& literal, std::uint32_t detector) {
   }
 }
 
+void LiteralStarts::add_seconds(char first, char second, bool ignore_case) {
+  const auto other = [&](char c) {  // the same letter, in the other size
+    const char small = letter(c, 1);
+    return ignore_case && small >= 'a' && small <= 'z' ? static_cast<char>(c ^ ('a' - 'A')) : c;
+  };
+  for (const char one : {first, other(first)}) {
+    seconds_[static_cast<unsigned char>(one)] |= bit_of(second) | bit_of(other(second));
+  }
+}
+
 std::uint32_t LiteralStarts::child(std::uint32_t node, char c) const {
   for (const auto& [letter, next] : nodes_[node].next) {
     if (letter == c) return next;
@@ -40,9 +46,10 @@ std::uint32_t LiteralStarts::child(std::uint32_t node, char c) const {
 }
 
 std::uint32_t LiteralStarts::walk(std::string_view rest, std::size_t kind) const {
-  const auto letter = [&](char c) { return kind == 1 ? small(c) : c; };
-  std::uint32_t node = roots_[kind][static_cast<unsigned char>(letter(rest[0]))];
-  for (std::size_t i = 1; i < rest.size() && node != 0; ++i) node = child(node, letter(rest[i]));
+  std::uint32_t node = roots_[kind][static_cast<unsigned char>(letter(rest[0], kind))];
+  for (std::size_t i = 1; i < rest.size() && node != 0; ++i) {
+    node = child(node, letter(rest[i], kind));
+  }
   return node;
 }
 

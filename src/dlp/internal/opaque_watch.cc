@@ -45,19 +45,36 @@ bool DecodedJudge::is_text() const {
   return !again_ && (good_ + foreign) * 10 >= bytes_ * 9;
 }
 
+bool OpaqueWatch::is_digit(char c) const {
+  return (layer_ == Layer::kHex ? hex_value(c) : base64_value(c)) >= 0;
+}
+
 void OpaqueWatch::add(char c, std::size_t begin, std::size_t end, bool covered,
                       std::vector<OpaqueRun>& out) {
-  const bool hex = layer_ == Layer::kHex;
-  if ((hex ? hex_value(c) : base64_value(c)) >= 0) {
-    digit(c, begin, end, covered);
-    return;
+  if (is_digit(c)) {
+    digits({&c, 1}, begin, end, covered);
+  } else {
+    other(c, out);
   }
+}
+
+void OpaqueWatch::add_text(std::string_view text, std::size_t at, std::vector<OpaqueRun>& out) {
+  for (std::size_t i = 0; i < text.size();) {
+    std::size_t end = i;
+    while (end < text.size() && is_digit(text[end])) ++end;
+    if (end > i) digits(text.substr(i, end - i), at + i, at + end, /*covered=*/false);
+    i = end;
+    for (; i < text.size() && !is_digit(text[i]); ++i) other(text[i], out);
+  }
+}
+
+void OpaqueWatch::other(char c, std::vector<OpaqueRun>& out) {
   if (grouped_ > 0) {
     if (!end_group()) {
       end_chain(out);
       return;
     }
-    colon_ = hex && c == ':';
+    colon_ = layer_ == Layer::kHex && c == ':';
     gap_ = is_encoding_space(c) ? 1 : 0;
     if (!colon_ && gap_ == 0) end_chain(out);
   } else if (digits_ > 0) {
@@ -70,32 +87,39 @@ void OpaqueWatch::finish(std::vector<OpaqueRun>& out) {
   end_chain(out);
 }
 
-void OpaqueWatch::digit(char c, std::size_t begin, std::size_t end, bool covered) {
+void OpaqueWatch::digits(std::string_view these, std::size_t begin, std::size_t end, bool covered) {
   if (digits_ == 0 && grouped_ == 0) begin_ = begin;
   group_end_ = end;
   colon_ = false;
   group_covered_ = group_covered_ || covered;
-  if (++grouped_ < kMinEncoded) {
-    group_ += c;
-    return;
-  }
-  for (const char early : group_) judge_.add(early);
-  digits_ += group_.size() + 1;
+  grouped_ += these.size();
+  group_ += these;
+  if (grouped_ >= kMinEncoded) group_joins_chain();
+}
+
+void OpaqueWatch::group_joins_chain() {
+  judge(group_);
   group_.clear();
-  judge_.add(c);
-  end_ = end;
+  end_ = group_end_;
   covered_ = covered_ || group_covered_;
+}
+
+// Nearly all chains are words of prose, which end before they are long enough to be judged.
+void OpaqueWatch::judge(std::string_view digits) {
+  const bool judged = digits_ >= kMinOpaque;
+  digits_ += digits.size();
+  if (!judged) {
+    chain_ += digits;
+    if (digits_ < kMinOpaque) return;
+    digits = chain_;
+  }
+  for (const char digit : digits) judge_.add(digit);
 }
 
 bool OpaqueWatch::end_group() {
   const bool of_chain = grouped_ >= kMinEncoded ||
                         (layer_ == Layer::kHex ? looks_hex(group_) : looks_encoded(group_));
-  if (of_chain) {
-    for (const char c : group_) judge_.add(c);
-    digits_ += group_.size();
-    end_ = group_end_;
-    covered_ = covered_ || group_covered_;
-  }
+  if (of_chain) group_joins_chain();
   group_.clear();
   grouped_ = 0;
   group_covered_ = false;
@@ -103,10 +127,12 @@ bool OpaqueWatch::end_group() {
 }
 
 void OpaqueWatch::end_chain(std::vector<OpaqueRun>& out) {
-  if (digits_ >= kMinOpaque && !covered_ && !judge_.is_text())
-    out.push_back({layer_, begin_, end_});
-  judge_ = DecodedJudge(layer_);
+  if (digits_ >= kMinOpaque) {
+    if (!covered_ && !judge_.is_text()) out.push_back({layer_, begin_, end_});
+    judge_ = DecodedJudge(layer_);
+  }
   digits_ = 0;
+  chain_.clear();
   grouped_ = 0;
   group_.clear();
   gap_ = 0;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dlp/encoding.h"
@@ -39,19 +40,27 @@ class OpaqueWatch {
   // A folded byte that stands for bytes [begin, end) of the text; covered: something was found
   // there, to which an opaque run gives way.
   void add(char c, std::size_t begin, std::size_t end, bool covered, std::vector<OpaqueRun>& out);
+  // The same for folded bytes that stand for themselves, from byte `at` of the text on, where
+  // nothing was found.
+  void add_text(std::string_view text, std::size_t at, std::vector<OpaqueRun>& out);
   void finish(std::vector<OpaqueRun>& out);
   // Where the run at hand begins; ~0 for none.
   [[nodiscard]] std::size_t begin() const { return digits_ > 0 || grouped_ > 0 ? begin_ : kNone; }
 
  private:
   static constexpr std::size_t kNone = ~std::size_t{0};
-  void digit(char c, std::size_t begin, std::size_t end, bool covered);
+  [[nodiscard]] bool is_digit(char c) const;
+  void digits(std::string_view these, std::size_t begin, std::size_t end, bool covered);
+  void other(char c, std::vector<OpaqueRun>& out);
+  void group_joins_chain();
+  void judge(std::string_view digits);
   [[nodiscard]] bool end_group();  // false: it was none of the chain
   void end_chain(std::vector<OpaqueRun>& out);
 
   Layer layer_;
   DecodedJudge judge_;
   std::size_t digits_ = 0;               // of the chain
+  std::string chain_;                    // them, while they are too few to be judged
   std::size_t begin_ = kNone, end_ = 0;  // of the chain, or of its first group
   std::size_t grouped_ = 0;              // digits of the group at hand
   std::string group_;                    // them, while they are few

@@ -27,6 +27,7 @@ bool is_whole_word(std::string_view text, std::size_t begin, std::size_t end) {
 }  // namespace
 
 void Pass::run(const Swept& swept, const std::vector<LiteralHit>& hits) {
+  if (pending_ != nullptr) open_end(swept.digits);
   digit_runs(swept.digits);
   for (const std::uint32_t at : swept.ats) {
     if (at + compiled_.lead < floor_) continue;
@@ -36,7 +37,6 @@ void Pass::run(const Swept& swept, const std::vector<LiteralHit>& hits) {
     const std::size_t begin = hit.end - compiled_.literals[hit.literal].text.size();
     for (const LiteralUse& use : compiled_.users[hit.literal]) literal(use, begin, hit.end);
   }
-  if (pending_ != nullptr) open_end(swept.digits);
   sets();
 }
 
@@ -117,7 +117,7 @@ void Pass::near(std::uint32_t detector, std::size_t literal_end) {
   count(detector, until - literal_end);
   const Boundary boundary = compiled_.detectors[detector].boundary;
   const std::size_t first = floor_ - std::min(floor_, compiled_.lead);
-  for (std::size_t at = std::max(literal_end, first); at < until; ++at) {
+  for (std::size_t at = std::max(literal_end, first); at < until && matters(detector, at); ++at) {
     if (!starts_well(boundary, at)) continue;
     const std::size_t before = out_.size();
     for (const std::uint32_t index : compiled_.compiled[detector].branches) {
@@ -163,7 +163,7 @@ void Pass::regexes(std::uint32_t detector, std::size_t begin, std::size_t end) {
 }
 
 bool Pass::match_at(const CompiledBranch& branch, std::size_t at) {
-  if (at > text_.size()) return false;
+  if (at > text_.size() || !matters(branch.detector, at)) return false;
   if (!branch.branch.marked && !starts_well(compiled_.detectors[branch.detector].boundary, at)) {
     return false;
   }

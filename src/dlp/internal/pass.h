@@ -60,6 +60,11 @@ class Pass {
   void near(std::uint32_t detector, std::size_t literal_end);
   void regexes(std::uint32_t detector, std::size_t begin, std::size_t end);
   bool match_at(const CompiledBranch& branch, std::size_t at);
+  // Whether what begins there can mean anything yet. A trigger that has matched does in any case.
+  [[nodiscard]] bool matters(std::uint32_t detector, std::size_t begin) const {
+    return pending_ == nullptr || begin < pending_->at ||
+           compiled_.detectors[detector].stream == StreamMode::kTrigger;
+  }
   // After a look at what may begin in [first, last].
   void looked(std::size_t first, std::size_t last);
   // After all that was tried for one candidate at `begin`.
@@ -67,6 +72,9 @@ class Pass {
   // What the end of a text that may go on can become (pass_open.cc).
   void open_end(const std::vector<DigitRun>& runs);
   void open_digits(const DigitRun& run);
+  [[nodiscard]] const std::vector<std::uint32_t>& leads_at(std::size_t at) const {
+    return compiled_.leads_by_first[static_cast<unsigned char>(text_[at])];
+  }
   void open_leads(std::size_t after);
   void open_heads(std::uint32_t detector);
   void open_literals();

@@ -1,5 +1,6 @@
 // What the end of a text that may go on can still become: the candidates that have no anchor yet,
-// or half of one. Whatever has its anchor was tried by pass.cc, which notes where it met the end.
+// or half of one. Whatever has its anchor is tried by pass.cc, which notes where it meets the end;
+// it comes second, since what begins where all is pending need not be tried.
 #include <array>
 
 #include "dlp/internal/pass.h"
@@ -28,29 +29,38 @@ void Pass::open_digits(const DigitRun& run) {
   for (std::size_t kind = 0; kind < starts.size(); ++kind) {
     starts[kind] = starts_well(static_cast<Boundary>(kind), run.begin);
   }
-  for (const std::uint32_t index : compiled_.digit_branches) {
-    const CompiledBranch& branch = compiled_.branches[index];
-    const DigitLead& lead = branch.lead;
-    if (run.begin < lead.offset || run.length > lead.max_run) continue;
-    const std::size_t begin = run.begin - lead.offset;
-    if (!branch.first.has(text_[begin])) continue;
-    const Boundary boundary = compiled_.detectors[branch.detector].boundary;
-    if (lead.offset == 0 && !branch.branch.marked && !starts[static_cast<std::size_t>(boundary)]) {
-      continue;
-    }
+  const auto try_it = [&](const CompiledBranch& branch, std::size_t begin) {
+    if (run.length > branch.lead.max_run || !matters(branch.detector, begin)) return;
     const std::size_t before = out_.size();
     touched_ |= match_at(branch, begin);
     tried(branch.detector, begin, before);
+  };
+  const std::size_t reach = std::min<std::size_t>(compiled_.longest_offset, run.begin);
+  for (std::size_t offset = reach; offset > 0; --offset) {
+    const std::size_t begin = run.begin - offset;
+    for (const std::uint32_t index : leads_at(begin)) {
+      const CompiledBranch& branch = compiled_.branches[index];
+      if (branch.lead.offset == offset) try_it(branch, begin);
+    }
+  }
+  for (const std::uint32_t index :
+       compiled_.digits_by_first[static_cast<unsigned char>(text_[run.begin])]) {
+    const CompiledBranch& branch = compiled_.branches[index];
+    const Boundary boundary = compiled_.detectors[branch.detector].boundary;
+    if (branch.branch.marked || starts[static_cast<std::size_t>(boundary)]) {
+      try_it(branch, run.begin);
+    }
   }
 }
 
 // Where a run of digits may follow that has a fixed distance from the begin of its pattern.
 void Pass::open_leads(std::size_t after) {
   const std::size_t reach = std::min(text_.size() - after, compiled_.longest_offset);
-  for (std::size_t at = std::max(text_.size() - reach, pending_->floor); at < text_.size(); ++at) {
-    for (const std::uint32_t index : compiled_.lead_branches) {
+  const std::size_t last = std::min(text_.size(), pending_->at);
+  for (std::size_t at = std::max(text_.size() - reach, pending_->floor); at < last; ++at) {
+    for (const std::uint32_t index : leads_at(at)) {
       const CompiledBranch& branch = compiled_.branches[index];
-      if (at + branch.lead.offset < text_.size() || !branch.first.has(text_[at])) continue;
+      if (at + branch.lead.offset < text_.size()) continue;
       if (match_at(branch, at)) touched_ = true;
       if (!touched_) continue;
       touched_ = false;
@@ -70,7 +80,9 @@ void Pass::open_heads(std::uint32_t detector) {
   }
   if (compiled.heads.empty()) return;
   const std::size_t first = std::max(walk_back(detector, text_.size()), pending_->floor);
-  for (std::size_t at = first; at < text_.size(); ++at) {
+  const std::size_t last = std::min(text_.size(), pending_->at);
+  for (std::size_t at = first; at < last; ++at) {
+    if (!compiled.head_first.has(text_[at])) continue;
     for (const Head& head : compiled.heads) {
       if (!head.first.has(text_[at])) continue;
       if (!head.marked && !starts_well(described.boundary, at)) continue;

@@ -55,15 +55,17 @@ Masks masks_of(const char* block) {
 
 }  // namespace
 
-void sweep(std::string_view text, Swept& out) {
+void sweep(std::string_view text, Swept& out, std::size_t floor) {
   out.digits.clear();
   out.ats.clear();
-  std::uint64_t percents = 0;
-  std::uint64_t ampersands = 0;
-  std::uint64_t backslashes = 0;
+  while (floor > 0 && text[floor - 1] >= '0' && text[floor - 1] <= '9') --floor;
+  const std::string_view before = text.substr(0, floor);
+  std::uint64_t percents = before.contains('%') ? 1 : 0;
+  std::uint64_t ampersands = before.contains('&') ? 1 : 0;
+  std::uint64_t backslashes = before.contains('\\') ? 1 : 0;
   bool open = false;  // the last run of digits reaches to the block's border
   char rest[64];
-  for (std::size_t at = 0; at < text.size(); at += 64) {
+  for (std::size_t at = floor; at < text.size(); at += 64) {
     const char* block = text.data() + at;
     if (text.size() - at < 64) {
       std::memset(rest, 0, sizeof rest);

@@ -21,6 +21,7 @@ struct Swept {
   EncodingHints hints;
 };
 
-void sweep(std::string_view text, Swept& out);
+// Runs of digits that end, and signs that stand, before `floor` may be left out; hints are of all.
+void sweep(std::string_view text, Swept& out, std::size_t floor = 0);
 
 }  // namespace candor::dlp

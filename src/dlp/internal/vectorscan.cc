@@ -53,8 +53,10 @@ void LiteralSearch::prepare(Workspace& workspace) const {
 }
 
 void LiteralSearch::scan(std::string_view text, const Workspace& workspace,
-                         std::vector<LiteralHit>& out) const {
+                         std::vector<LiteralHit>& out, std::size_t from) const {
+  text.remove_prefix(from);
   if (!database_ || text.empty()) return;
+  const std::size_t before = out.size();
   const auto on_match = [](unsigned id, unsigned long long, unsigned long long end, unsigned,
                            void* context) {
     static_cast<std::vector<LiteralHit>*>(context)->push_back({id, static_cast<std::size_t>(end)});
@@ -62,6 +64,7 @@ void LiteralSearch::scan(std::string_view text, const Workspace& workspace,
   };
   CANDOR_CHECK(hs_scan(database_.get(), text.data(), static_cast<unsigned>(text.size()), 0,
                        workspace.get(), on_match, &out) == HS_SUCCESS);
+  for (std::size_t i = before; from > 0 && i < out.size(); ++i) out[i].end += from;
 }
 
 Result<Regex> Regex::compile(const std::string& pattern, bool ignore_case, std::uint32_t max_span) {

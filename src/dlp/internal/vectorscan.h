@@ -50,7 +50,9 @@ class LiteralSearch {
   [[nodiscard]] static Result<LiteralSearch> build(const std::vector<Literal>& literals);
   void prepare(Workspace& workspace) const;
   // Appends every occurrence in order of its end.
-  void scan(std::string_view text, const Workspace& workspace, std::vector<LiteralHit>& out) const;
+  // Those that begin at `from` or later.
+  void scan(std::string_view text, const Workspace& workspace, std::vector<LiteralHit>& out,
+            std::size_t from = 0) const;
 
  private:
   DatabasePtr database_;  // null: no literals

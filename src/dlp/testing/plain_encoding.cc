@@ -110,7 +110,7 @@ class PlainOpener {
       const bool last = chunk + kChunk >= all.size();
       for (std::size_t shift = 0; shift < (hex ? 2U : 4U); ++shift) {
         const auto shifted = places.subspan(shift);
-        Region region = hex ? decode_hex(text_, shifted) : decode_base64(text_, shifted);
+        Region region = region_of(layer, shifted, decode_digits(text_, layer, shifted));
         if (shift == 0 && chunk == 0) text = is_text(region.decoded);
         region.cut_begin = chunk > 0;
         region.cut_end = !last;
