@@ -109,6 +109,7 @@ Result<gateway::Settings> gateway_settings(const config::Config& config) {
     }
   }
   settings.forwarder_uids = config.identity.forwarder_uids;
+  settings.teams = config.identity.teams;
   settings.browser = {.hosts = config.listen.hosts, .origins = config.listen.origins};
   return settings;
 }

@@ -327,6 +327,11 @@ class Builder {
          std::get<std::vector<std::int64_t>>(slot("identity.forwarder_uids").value)) {
       c.identity.forwarder_uids.push_back(static_cast<std::uint32_t>(uid));
     }
+    const auto no_empty = [&](std::string_view key, const std::vector<std::string>& list) {
+      if (std::ranges::find(list, "") != list.end()) problem(key, "holds an empty text");
+    };
+    c.identity.teams = texts("identity.teams");
+    no_empty("identity.teams", c.identity.teams);
 
     Oidc& o = c.oidc;
     o.issuer = text("oidc.issuer");
@@ -341,9 +346,6 @@ class Builder {
     if (!o.issuer.empty() && o.audiences.empty()) {
       problem("oidc.audiences", "is needed: a token for another service must not open this one");
     }
-    const auto no_empty = [&](std::string_view key, const std::vector<std::string>& list) {
-      if (std::ranges::find(list, "") != list.end()) problem(key, "holds an empty text");
-    };
     no_empty("oidc.audiences", o.audiences);
     no_empty("oidc.groups", o.groups);
     if (o.user_claim.empty()) problem("oidc.user_claim", "must not be empty");

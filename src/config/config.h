@@ -168,6 +168,7 @@ struct Identity {
   bool require_key = false;                   // nobody without an API key
   std::vector<std::string> os_users;          // who needs none on this machine; "*": everybody
   std::vector<std::uint32_t> forwarder_uids;  // processes that speak for others: told to use a key
+  std::vector<std::string> teams;             // groups that are teams, the first one first
 };
 
 struct Oidc {

@@ -168,6 +168,8 @@ constexpr auto kKeys = std::to_array<Key>({
    .description = "Users of this machine (names or uids) who need no API key on loopback and the Unix socket; * is everybody."},
   {.name = "identity.forwarder_uids", .kind = Kind::kIntegers, .max = 4'294'967'294, .effect = Effect::kReload,
    .description = "Users whose processes forward for others (a proxy): their requests must carry a key."},
+  {.name = "identity.teams", .kind = Kind::kTexts, .effect = Effect::kReload,
+   .description = "Groups (of sign-in tokens, of the operating system) that are teams. Who comes without a key belongs to the first of them that it is in; budgets and rules see it as the team of a key."},
 
   {.name = "oidc.issuer", .kind = Kind::kText,
    .description = "Issuer of the sign-in tokens (JWT) that are taken, as it stands in them: https://id.example. Empty: none are."},

@@ -188,17 +188,27 @@ void Budgets::settle(Charge& charge, std::optional<std::uint64_t> index) {
 
 void Budgets::count(const Charge& charge) {
   counted_.begin(charge.at_us);
+  join_team(charge.payer);
   for (const std::string& one : accounts_of(charge.payer)) counted_.add(one, charge.use);
   const std::string caller = caller_account(charge.payer.caller);
   counted_.add(caller, charge.use);
   changed_.insert(caller);
   changed_.insert(model_account(charge.payer.model));
-  if (!members_.contains(charge.payer.caller)) {
-    Payer member = charge.payer;
-    member.model.clear();
-    members_.emplace(member.caller, std::move(member));
-  }
   position_ = *charge.index + 1;
+}
+
+void Budgets::join_team(const Payer& payer) {
+  const auto [at, is_new] = members_.try_emplace(payer.caller, payer);
+  Payer& member = at->second;
+  member.model.clear();
+  if (is_new || member.team == payer.team) return;
+  const auto used = counted_.accounts().find(caller_account(payer.caller));
+  if (used != counted_.accounts().end()) {
+    const Periods use = used->second;
+    if (!member.team.empty()) counted_.subtract(account(BudgetScope::kTeam, member.team), use);
+    if (!payer.team.empty()) counted_.merge(account(BudgetScope::kTeam, payer.team), use);
+  }
+  member.team = payer.team;
 }
 
 BudgetSummary Budgets::summary(const Payer& payer, std::int64_t now_us) const {

@@ -156,6 +156,9 @@ class Budgets {
     std::int64_t running = 0, reserved = 0;
   };
   void count(const Charge& charge);
+  // Notes whose caller this is. Who changes team takes along what was used in windows that are not
+  // over, as a restart would count it.
+  void join_team(const Payer& payer);
   void change_live(const Payer& payer, std::int64_t running, std::int64_t reserved);
   [[nodiscard]] BudgetState state_of(const Budget& budget, std::string name,
                                      std::int64_t now_us) const;

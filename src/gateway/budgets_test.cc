@@ -79,6 +79,22 @@ TEST_F(BudgetsTest, C8_TokensAndComputingTimeCountWhenTheAnswerHasEnded) {
   EXPECT_EQ(refusal_->window, BudgetWindow::kMonth);
 }
 
+TEST_F(BudgetsTest, C8_WhoChangesTeamTakesAlongWhatItUsed) {
+  EXPECT_TRUE(ask(payer("ada", ""), {.tokens_in = 5}));
+  EXPECT_TRUE(ask(payer("bob", "red", "k2"), {.tokens_in = 7}));
+  EXPECT_TRUE(ask(payer("ada", "red"), {.tokens_in = 1}));
+  const auto used = [&](const char* account) {
+    return budgets_.counted().used(account, BudgetWindow::kMonth, kNow).tokens_in;
+  };
+  EXPECT_EQ(used("team:red"), 13);
+  EXPECT_TRUE(ask(payer("ada", "blue"), {.tokens_in = 2}));
+  EXPECT_EQ(used("team:red"), 7);
+  EXPECT_EQ(used("team:blue"), 8);
+  EXPECT_EQ(used("caller:p-k1"), 8);
+  EXPECT_EQ(used("user:ada"), 8);
+  EXPECT_EQ(budgets_.members().at("p-k1").team, "blue");
+}
+
 TEST_F(BudgetsTest, C8_RunningAnswersCountExactly) {
   limit(BudgetScope::kKey, "k1", BudgetWindow::kDay, {.streams = 2});
   auto one = budgets_.admit(payer(), kNow);

@@ -38,6 +38,14 @@ bool contains(const std::vector<std::uint32_t>& list, std::uint32_t value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
+// The first group that is a team.
+std::string team_of(const Caller& caller, const Settings& settings) {
+  for (const std::string& team : settings.teams) {
+    if (std::ranges::find(caller.groups, team) != caller.groups.end()) return team;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::expected<Caller, Stranger> identify(const http::Request& request, const http::Peer& peer,
@@ -144,6 +152,7 @@ http::Task<std::expected<Caller, Stranger>> who_asks(Services& services, const S
     caller->groups = co_await services.os_groups.of(call.peer().at_accept_user()->uid,
                                                     services.clock, services.workers);
   }
+  if (caller && caller->team.empty()) caller->team = team_of(*caller, settings);
   co_return caller;
 }
 

@@ -25,10 +25,11 @@ struct Caller {
   std::string name;      // "key:<id>", "oidc:<user>", "cert:<name>" or "uid:<n>": never logged or
                          // entered
   std::string known_by;  // "api_key" | "oidc" | "mtls" | "unix_socket" | "loopback"
-  std::vector<std::string> models;   // allowed; empty: all
-  std::string owner, team, purpose;  // of the key
-  std::vector<std::string> groups;   // of the token; of an operating-system user the system's
-  bool by_os_user = false;           // confirm() the peer again before the intent
+  std::vector<std::string> models;  // allowed; empty: all
+  std::string owner, purpose;       // of the key
+  std::string team;                 // of the key; who has none belongs to a group that is a team
+  std::vector<std::string> groups;  // of the token; of an operating-system user the system's
+  bool by_os_user = false;          // confirm() the peer again before the intent
   bool ignored_bearer = false;
 };
 

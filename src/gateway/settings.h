@@ -44,6 +44,7 @@ struct Settings {
   bool all_os_users = false;
   std::vector<std::uint32_t> os_uids;
   std::vector<std::uint32_t> forwarder_uids;
+  std::vector<std::string> teams;  // groups that are teams, for callers whose key names none
   http::BrowserPolicy browser;
 
   [[nodiscard]] TurnPriority priority_of(const Payer& payer) const;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts Open WebUI into .cache/clients/open-webui for tests/e2e/test_open_webui.py (1.1 GB; ./check --slow runs it where it is there). Left
+# Puts Open WebUI into .cache/clients/open-webui for tests/e2e/test_open_webui.py (1.1 GB; ./check --slow and --acceptance do). Left
 # out is what it only needs to index documents, hear speech or read clouds by itself: with it come PyTorch and several GB.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)

@@ -1,4 +1,6 @@
 """Budgets (C8): what users, teams, keys and models may use, told to real clients, kept across restarts and kills, equal to the log."""
+import grp
+import os
 import sqlite3
 import threading
 import time
@@ -126,6 +128,24 @@ def test_C8_users_teams_keys_and_models_have_budgets_of_their_own(own, upstream)
         assert shown(server)[("team:red", "day", "tokens")] == (3 * TOKENS, 0)
         assert "team:red" in server.run("budget").stdout
         assert "[[budget]] user:ada day requests=3" in server.run("--config", server.folder / "candor.toml", "doctor").stdout
+
+
+def test_C8_groups_are_teams_where_the_configuration_says_so(own, upstream):
+    group = grp.getgrgid(os.getgid()).gr_name
+    toml = upstream.toml() + budget(f"team:{group}", "day", requests=3) + budget("team:*", "day", tokens=100 * TOKENS)
+    with own.configure(toml) as server:
+        assert server.complete(model="canned").status == 200
+        assert shown(server)[(f"team:{group}", "day", "requests")] == (0, 3)  # a group is no team by itself
+        server.configure(toml + f'\n[identity]\nteams = ["nobodys", "{group}"]\n')
+        server.run("reload")
+        # What the caller used before it was in the team comes along.
+        assert [server.complete(model="canned").status for _ in range(3)] == [200, 200, 429]
+        key = make_key(server, "blue", "--team", "blue")["key"]
+        assert server.complete(model="canned", headers=bearer(key)).status == 200  # a key's team is its own
+        assert shown(server)[(f"team:{group}", "day", "requests")] == (3, 0)
+    with own as server:  # it is known again after a restart
+        assert shown(server)[(f"team:{group}", "day", "requests")] == (3, 0)
+        assert server.complete(model="canned").status == 429
 
 
 def test_C8_running_answers_are_counted_exactly(own):

@@ -152,6 +152,14 @@ def test_C7_groups_decide_who_may_use_it(own, upstream, provider):
         assert refused.status == 401 and "group" in refused.json()["error"]["message"]
 
 
+def test_C8_a_group_of_a_token_is_a_team_with_a_budget(own, upstream, provider):
+    toml = provider.toml() + upstream.toml() + '[[budget]]\nsubject = "team:staff"\nwindow = "month"\nrequests = 1\n'
+    with own.configure(toml + '[identity]\nteams = ["board", "staff"]\n') as server:
+        assert [ask(server, provider.token("app")).status for _ in range(2)] == [200, 429]
+        assert ask(server, provider.token("other")).status == 200  # is in neither
+        assert "team" in ask(server, provider.token("app")).json()["error"]["message"]
+
+
 def test_C7_without_the_providers_keys_no_token_is_taken(own, upstream, provider):
     token = provider.token()
     provider.close()

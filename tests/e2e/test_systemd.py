@@ -158,6 +158,41 @@ def test_stop_drains_and_is_recorded_and_start_is_refused_nothing(machine):
     assert machine.run("curl", "--silent", "--fail", "http://127.0.0.1:8421/health").stdout == '{"status":"ok"}'
 
 
+def test_S5_the_shipped_signer_unit_keeps_the_key_under_a_user_of_its_own(machine):
+    """The commands at the head of candor-signer.service as they stand there; then an answer, a killed signer, and the log."""
+    def user(service):
+        main = machine.run("systemctl", "show", service, "--property=MainPID", "--value").stdout.strip()
+        return main, machine.run("ps", "-o", "user:32=", "-p", main, code=None).stdout.strip()
+
+    def ask():
+        return machine.run("/usr/local/bin/candor", "chat", "-m", "What is the capital of France? Answer in one sentence.",
+                           "--temperature", "0")
+
+    units = "/opt/candor/candor/packaging/signer"
+    head = machine.run("cat", f"{units}/candor-signer.service").stdout.partition("[Unit]")[0]
+    steps = "\n".join(line.removeprefix("#   ") for line in head.splitlines() if line.startswith("#   ") and not line.startswith("#   # "))
+    before = entries(machine)
+    machine.run("sh", "-euc", f"cd {units}\n{steps}")
+    wait_until(lambda: machine.unit("ActiveState")["ActiveState"] == "active", "the monitor", 60)
+    (monitor, its_user), (signer, signers) = user("candor.service"), user("candor-signer.service")
+    assert its_user == "candor" and signers == "candor-signer" and monitor != signer
+    assert machine.run("setpriv", "--reuid=candor", "--regid=candor", "--clear-groups", "ls", "/var/lib/candor-signer", code=None).returncode != 0
+    assert machine.run("stat", "--format=%U %a", "/var/lib/candor-signer/log.key").stdout.split() == ["candor-signer", "600"]
+    assert not machine.run("sh", "-c", "pgrep -u candor candor-signer || true").stdout  # the monitor has no signer of its own
+    assert "Paris" in ask().stdout
+
+    machine.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", "candor-signer.service")
+
+    def both_again():
+        (other, _), (again, _) = user("candor.service"), user("candor-signer.service")
+        return monitor != other != "0" and signer != again != "0" and machine.unit("ActiveState")["ActiveState"] == "active"
+    wait_until(both_again, "monitor and signer started again", 90)
+    assert "Paris" in ask().stdout
+    after = entries(machine)
+    assert after[:len(before)] == before and len(after) > len(before)
+    assert machine.run("/usr/local/bin/candor", "ledger", "verify").returncode == 0
+
+
 def test_the_journal_has_structured_lines_and_no_prompt(machine):
     lines = machine.run("journalctl", "--unit=candor.service", "--output=cat", "--no-pager").stdout
     assert '"event":"monitor.ready"' in lines and "France" not in lines and "Paris" not in lines
