@@ -65,6 +65,8 @@ turn() {
   case $name in  # short inputs decide little where every byte is a choice
     *_structure_fuzz | *_actions_fuzz | pipeline_fuzz) options=(-max_len=600 -len_control=0) ;;
   esac
+  # For depth: what the search for rare features costs goes into executions.
+  [[ $preset != fuzz-fast ]] || options+=(-entropic=0 -reduce_inputs=0 -shrink=0)
   [[ ! -f fuzz/dictionaries/$name.dict ]] || options+=("-dict=fuzz/dictionaries/$name.dict")
   mkdir -p "$folder/corpus/$name" "fuzz/corpus/$name"
   chrt -i 0 nice -n 19 "${program[$name]}" -max_total_time="$seconds" "${options[@]}" -timeout=300 \

@@ -1,6 +1,7 @@
 // candor-inspect: the gate. Judges one model file and reads its metadata with our own small
 // readers, sealed as the engine is (house style, decision 3; L11). Started by engine/inspect.h:
-//   candor-inspect --model-fd N --report-fd N
+//   candor-inspect --model-fd N --report-fd N [--values yes]
+// With --values every tensor is read for numbers that are not finite.
 // Writes three lines to report: the measured grants, the gate's report (model/gate_report.h), then
 // the summary of a GGUF file (model/gguf_reader.h) or {"error":"code","message":"..."}. Exit: 0, 64
 // (bad use), 70 (could not seal).
@@ -58,9 +59,11 @@ int descriptor(std::string_view text) {
 int main(int argc, char** argv) {
   int model_fd = -1;
   int report_fd = -1;
+  model::GateLimits limits;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::string_view(argv[i]) == "--model-fd") model_fd = descriptor(argv[i + 1]);
     if (std::string_view(argv[i]) == "--report-fd") report_fd = descriptor(argv[i + 1]);
+    if (std::string_view(argv[i]) == "--values") limits.values = true;
   }
   if (model_fd < 0 || report_fd < 0) _exit(64);
   engine::SealRequest request;
@@ -69,7 +72,7 @@ int main(int argc, char** argv) {
   if (!grants) _exit(70);
   report(report_fd, engine::to_json(*grants));
   model::DescriptorSource source(model_fd, size_of(model_fd));
-  const auto gate = model::to_json(model::judge(source));
+  const auto gate = model::to_json(model::judge(source, limits));
   if (!gate) _exit(70);
   report(report_fd, *gate);
   const auto summary = summarise(source);

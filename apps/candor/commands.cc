@@ -144,11 +144,14 @@ void add_inspect(CLI::App& model, Commands& c) {
   CLI::App* inspect =
       verb(model, "inspect", "Judge a model file or chat template before anything loads it",
            "  candor model inspect SmolLM2-135M-Instruct.Q4_1.gguf\n"
+           "  candor model inspect model.safetensors --values\n"
            "  candor model inspect pytorch_model.bin --json | jq -r '.findings[].id'\n"
            "  candor model inspect chat_template.jinja --sarif > findings.sarif\n\n"
            "Exit codes: 0 passes, 10 does not, else as everywhere.");
   inspect->add_option("file", c.inspect.file, "GGUF, safetensors, PyTorch file or chat template")
       ->required();
+  inspect->add_flag("--values", c.inspect.values,
+                    "Read every tensor too, for numbers that are not finite (admit and load do)");
   inspect->add_flag("--sarif", c.inspect.sarif, "One SARIF 2.1.0 document instead of text");
   inspect->final_callback([&c] {
     c.run = [&c] {

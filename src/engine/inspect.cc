@@ -16,6 +16,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::uint64_t kValuesBytesPerSecond = 50'000'000;  // of the slowest disk
+
+std::uint64_t size_of(int fd) {
+  struct stat facts{};
+  return fstat(fd, &facts) != 0 || facts.st_size < 0 ? 0
+                                                     : static_cast<std::uint64_t>(facts.st_size);
+}
+
 Code code_named(std::string_view name) {
   for (const Code code : {Code::kInvalidArgument, Code::kFailedPrecondition,
                           Code::kResourceExhausted, Code::kUnavailable}) {
@@ -42,16 +50,23 @@ Result<OwnedFd> open_to_read(const Path& path) {
 
 }  // namespace
 
-Result<Inspection> inspect_model(Spawner& spawner, int inspect_fd, int null_fd, int model_fd) {
+Result<Inspection> inspect_model(Spawner& spawner, int inspect_fd, int null_fd, int model_fd,
+                                 InspectDepth depth) {
+  std::vector<std::string> arguments{"candor-inspect", "--model-fd", "3", "--report-fd", "4"};
+  std::chrono::milliseconds time = 30s;
+  if (depth == InspectDepth::kValues) {
+    arguments.insert(arguments.end(), {"--values", "yes"});
+    time += std::chrono::seconds(size_of(model_fd) / kValuesBytesPerSecond);
+  }
   internal::Pipe pipe = TRY(internal::make_pipe());
   Child child = TRY(spawner.spawn(
       {.binary_fd = inspect_fd,
-       .arguments = {"candor-inspect", "--model-fd", "3", "--report-fd", "4"},
+       .arguments = std::move(arguments),
        .descriptors = {
            {null_fd, 0}, {null_fd, 1}, {null_fd, 2}, {model_fd, 3}, {pipe.writer.get(), 4}}}));
   const internal::ChildGuard guard(child);
   pipe.writer.reset();
-  internal::ReportReader reader(pipe.reader.get(), 30s);
+  internal::ReportReader reader(pipe.reader.get(), time);
   const std::string grants_line = TRY(reader.line());
   Inspection out;
   out.grants = internal::with_namespaces(TRY(grants_from_json(grants_line)), child.namespaces);
@@ -62,7 +77,7 @@ Result<Inspection> inspect_model(Spawner& spawner, int inspect_fd, int null_fd, 
   return out;
 }
 
-Result<Inspection> inspect_file(const Path& inspect_binary, const Path& file) {
+Result<Inspection> inspect_file(const Path& inspect_binary, const Path& file, InspectDepth depth) {
   const OwnedFd program = TRY(open_to_read(inspect_binary));
   const OwnedFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (null.get() < 0) return internal::os_error("/dev/null");
@@ -72,7 +87,7 @@ Result<Inspection> inspect_file(const Path& inspect_binary, const Path& file) {
     return fail(Code::kInvalidArgument, file.string() + " is not a regular file");
   }
   Spawner spawner;
-  Inspection out = TRY(inspect_model(spawner, program.get(), null.get(), model.get()));
+  Inspection out = TRY(inspect_model(spawner, program.get(), null.get(), model.get(), depth));
   if (!out.grants.confined()) {
     return fail(Code::kFailedPrecondition,
                 "the file cannot be read in a sandbox here (" + describe(out.grants) + ")");

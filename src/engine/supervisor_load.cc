@@ -223,7 +223,10 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
   detail("reading its metadata");
   std::optional<Inspection> first;
   for (std::size_t i = 0; i < files.size(); ++i) {
-    auto inspected = co_await blocking([&] { return launcher_.inspect(files[i].fd()); });
+    // Values are read once: a file of the same digest holds the same ones.
+    const InspectDepth depth =
+        values_read_.contains(files[i].digest()) ? InspectDepth::kMetadata : InspectDepth::kValues;
+    auto inspected = co_await blocking([&] { return launcher_.inspect(files[i].fd(), depth); });
     if (!inspected) co_return std::unexpected(unservable(inspected.error(), paths[i]));
     if (!inspected->grants.confined() && options_.confinement == Confinement::kRequired) {
       co_return fail(Code::kFailedPrecondition,
@@ -240,6 +243,7 @@ asio::awaitable<Result<std::shared_ptr<EngineInstance>>> EngineSupervisor::Impl:
     if (!inspected->summary) {
       co_return std::unexpected(unservable(inspected->summary.error(), paths[i]));
     }
+    if (inspected->report.passes()) values_read_.insert(files[i].digest());
     if (i == 0) first = *std::move(inspected);
   }
   const Inspection& inspection = *first;

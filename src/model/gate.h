@@ -3,9 +3,9 @@
 //
 // Runs in candor-inspect, sealed, over a file that may be hostile: nothing is allocated on the
 // file's word, depth and counts are bounded, and only metadata is read (headers, tables, templates,
-// opcodes; never a tensor's values), so the cost follows the metadata and not the file's size. A
-// file that cannot be judged does not pass: what the readers do not know is a finding. Pure, one
-// thread.
+// opcodes), so the cost follows the metadata and not the file's size; with `values` every tensor is
+// read too, at about a gigabyte a second. A file that cannot be judged does not pass: what the
+// readers do not know is a finding. Pure, one thread.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,7 @@ struct GateLimits {
   std::uint64_t max_members = 65'536;             // of an archive
   std::size_t max_template_tokens = 65'536;
   int max_template_depth = 64;
+  bool values = false;  // of GGUF and safetensors: tensors' values too, where the rest passes
 };
 
 [[nodiscard]] GateReport judge(ByteSource& source, const GateLimits& limits = {});

@@ -11,7 +11,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace candor;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   model::MemorySource source(bytes);
-  const model::GateReport report = model::judge(source);
+  model::GateLimits limits;
+  limits.values = true;
+  const model::GateReport report = model::judge(source, limits);
   const auto line = model::to_json(report);
   CANDOR_CHECK(line.has_value());
   const auto again = model::gate_report_from_json(*line);

@@ -102,6 +102,56 @@ TEST(GateTest, D2_EveryTypeOfTensorIsReadAndNeedsItsBytes) {
   EXPECT_GE(types, 33);
 }
 
+// One tensor of two blocks, zeroes but for the second block's first number.
+std::string second_block(std::uint32_t type, std::uint16_t number, std::uint32_t at) {
+  const internal::TypeSize size = internal::type_size(type);
+  GgufBuilder b;
+  b.text("general.architecture", "llama").tensor("x", {std::uint64_t{2} * size.values}, type);
+  std::string file = b.build();
+  file.resize((file.size() + 31) / 32 * 32);
+  std::string block(size.bytes, '\0');
+  std::memcpy(block.data() + at, &number, sizeof number);
+  return file + std::string(size.bytes, '\0') + block;
+}
+
+TEST(GateTest, D2_NumbersThatAreNotFiniteAreFoundWhereValuesAreRead) {
+  GateLimits with_values;
+  with_values.values = true;
+  constexpr std::uint32_t kQ4K = 12;
+  constexpr std::uint16_t kInfinity = 0x7C00, kLargest = 0x7BFF;
+  const std::string bad = second_block(kQ4K, kInfinity, 2);
+  EXPECT_TRUE(judged(bad).passes());  // metadata alone
+  const GateReport report = judged(bad, with_values);
+  ASSERT_EQ(report.findings.size(), 1U) << ids(report);
+  EXPECT_EQ(report.findings[0].id, "tensor.not-finite");
+  EXPECT_EQ(report.findings[0].place.name, "x");
+  EXPECT_EQ(report.findings[0].place.offset, bad.size() - internal::type_size(kQ4K).bytes);
+  EXPECT_EQ(report.findings[0].detail, "1 blocks");
+  EXPECT_TRUE(judged(second_block(kQ4K, kLargest, 2), with_values).passes());
+  EXPECT_TRUE(judged(second_block(kQ4K, kInfinity, 4), with_values).passes());  // packed scales
+}
+
+TEST(GateTest, D2_ValuesOfSafetensorsAreReadToo) {
+  GateLimits with_values;
+  with_values.values = true;
+  std::string header = R"({"a":{"dtype":"I16","shape":[2],"data_offsets":[0,4]},)"
+                       R"("b":{"dtype":"BF16","shape":[2,2],"data_offsets":[4,12]}})";
+  while (header.size() % 8 != 0) header += ' ';
+  const std::uint64_t length = header.size();
+  std::string file(sizeof length, '\0');
+  std::memcpy(file.data(), &length, sizeof length);
+  file += header;
+  const std::string whole = file + std::string("\xFF\x7F\xFF\x7F", 4);  // whole numbers
+  EXPECT_TRUE(judged(whole + std::string("\x7F\x7F\x7F\xFF\0\0\0\0", 8), with_values).passes());
+  const GateReport report =
+      judged(whole + std::string("\x7F\x7F\x80\xFF\xC1\x7F\0\0", 8), with_values);
+  ASSERT_EQ(report.findings.size(), 1U);
+  EXPECT_EQ(report.findings[0].id, "tensor.not-finite");
+  EXPECT_EQ(report.findings[0].place.name, "b");
+  EXPECT_EQ(report.findings[0].place.offset, whole.size() + 2);
+  EXPECT_EQ(report.findings[0].detail, "2 numbers");
+}
+
 TEST(GateTest, EveryTruncationIsRefused) {
   const std::string whole = small_model().with_data().build();
   for (std::size_t size = 0; size < whole.size(); size += size < 700 ? 1 : 13) {

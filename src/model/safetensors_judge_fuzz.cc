@@ -11,7 +11,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace candor::model;
   MemorySource source({reinterpret_cast<const char*>(data), size});
   check_gate([&source](GateReport& report, GateFindings& findings) {
-    gate::judge_safetensors(source, {}, report, findings);
+    GateLimits limits;
+    limits.values = true;
+    gate::judge_safetensors(source, limits, report, findings);
   });
   return 0;
 }

@@ -53,6 +53,28 @@ def test_D4_what_fails_the_gate_never_reaches_an_engine(beside, hostile):  # noq
         assert_runs_on(server)
 
 
+def poisoned(file):
+    """The tiny model with an infinity as the first number of its last tensor's last block of four bytes."""
+    data = bytearray(TINY.read_bytes())
+    data[-4:] = struct.pack("<f", float("-inf"))
+    file.write_bytes(data)
+
+
+def test_D2_a_number_that_is_not_finite_is_found_when_values_are_read(beside):  # noqa: F811
+    file, configure = beside
+    poisoned(file)
+    with configure() as server:
+        assert server.run("model", "inspect", file).stdout.strip().endswith("passes the gate")  # metadata alone
+        report = json.loads(server.run("--json", "model", "inspect", "--values", file, code=10).stdout)
+        [finding] = [f for f in report["findings"] if f["severity"] == "error"]
+        assert finding["id"] == "tensor.not-finite" and finding["place"]["offset"] == file.stat().st_size - 4, finding
+        assert "tensor.not-finite" in server.run("model", "load", "hostile", code=3).stderr
+        assert not [m for what, m in events_of_models(server) if (what, m) == ("load", "hostile")]
+    with configure('accept_findings = ["tensor.not-finite"]\n') as server:
+        server.run("model", "load", "hostile")
+    assert server.run("model", "inspect", "--values", TINY).stdout.strip().endswith("passes the gate")
+
+
 def test_D4_what_the_operator_accepts_is_served_and_a_fatal_finding_is_never(beside):  # noqa: F811
     file, configure = beside
     shutil.copy(TINY, file)

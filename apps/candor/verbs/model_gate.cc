@@ -38,7 +38,9 @@ Result<void> judge_text(const Path& file, const std::string& name) {
 }  // namespace
 
 Result<model::GgufSummary> inspect_model(const Path& file) {
-  return TRY(engine::inspect_file(program_folder() / "candor-inspect", file)).summary;
+  return TRY(engine::inspect_file(program_folder() / "candor-inspect", file,
+                                  engine::InspectDepth::kMetadata))
+      .summary;
 }
 
 models::Gate admission_gate(const std::vector<std::string>& accepted) {
@@ -60,7 +62,8 @@ models::Gate admission_gate(const std::vector<std::string>& accepted) {
       if (const auto judged = judge_text(file, name); !judged) return refused(judged.error());
       return models::Judgement{};
     }
-    const auto inspected = engine::inspect_file(program_folder() / "candor-inspect", file);
+    const auto inspected = engine::inspect_file(program_folder() / "candor-inspect", file,
+                                                engine::InspectDepth::kValues);
     if (!inspected) return refused(inspected.error());
     const model::GateReport& report = inspected->report;
     for (const model::GateFinding& finding : report.findings) {

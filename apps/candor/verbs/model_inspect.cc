@@ -117,7 +117,9 @@ void print(const Output& out, const GateReport& report) {
 
 int run_model_inspect(const InspectOptions& options) {
   const Output out({.json = options.json, .raw = options.raw});
-  const auto inspection = engine::inspect_file(program_folder() / "candor-inspect", options.file);
+  const auto inspection = engine::inspect_file(
+      program_folder() / "candor-inspect", options.file,
+      options.values ? engine::InspectDepth::kValues : engine::InspectDepth::kMetadata);
   if (!inspection) return report(out, inspection.error());
   const GateReport& gate = inspection->report;
   if (options.sarif) {

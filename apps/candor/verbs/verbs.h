@@ -79,7 +79,7 @@ struct LineageOptions {
 
 struct InspectOptions {
   std::string file;
-  bool sarif = false;
+  bool sarif = false, values = false;
   bool json = false, raw = false;
 };
 // Needs no configuration and no server.

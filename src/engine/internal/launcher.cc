@@ -117,8 +117,8 @@ Result<EngineIdentity> identify_engine(const Program& program, const Path& manif
   return out;
 }
 
-Result<Inspection> Launcher::inspect(int model_fd) {
-  return inspect_model(spawner_, programs_.inspect.fd.get(), programs_.null.get(), model_fd);
+Result<Inspection> Launcher::inspect(int model_fd, InspectDepth depth) {
+  return inspect_model(spawner_, programs_.inspect.fd.get(), programs_.null.get(), model_fd, depth);
 }
 
 Result<KernelProbe> Launcher::kernel_probe(const std::vector<model::TensorTypeUse>& types) {

@@ -68,7 +68,7 @@ class Launcher {
         engine_path_(options.engine_binary),
         programs_(std::move(programs)) {}
 
-  [[nodiscard]] Result<Inspection> inspect(int model_fd);
+  [[nodiscard]] Result<Inspection> inspect(int model_fd, InspectDepth depth);
   [[nodiscard]] Result<KernelProbe> kernel_probe(const std::vector<model::TensorTypeUse>& types);
   [[nodiscard]] Result<StartedEngine> start(const EngineStart& start);
   [[nodiscard]] const Program& engine() const noexcept { return programs_.engine; }

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -129,6 +130,7 @@ struct EngineSupervisor::Impl : std::enable_shared_from_this<EngineSupervisor::I
   EngineIdentity identity_;
   std::uint64_t budget_ = 0;
   DigestCache digests_;
+  std::set<Digest> values_read_;  // models whose tensors hold finite numbers only
   std::map<std::string, KernelProbe> kernel_probes_;  // by list of types; strand only
 
   mutable std::mutex mutex_;

@@ -27,6 +27,7 @@ struct GgufFact {
 
 struct GgufTensor {
   std::string name;
+  std::uint32_t type = 0;
   std::uint32_t dimensions = 0;
   std::uint64_t sizes[4] = {1, 1, 1, 1};
   std::uint64_t offset = 0;  // from the data's begin

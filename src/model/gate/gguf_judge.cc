@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "model/gate/gguf_facts.h"
+#include "model/gate/values.h"
 #include "model/internal/ggml_types.h"
 
 namespace candor::model::gate {
@@ -38,7 +39,8 @@ struct ListNeeds {
 class Judge {
  public:
   Judge(ByteSource& source, const GateLimits& limits, GateReport& report, GateFindings& findings)
-      : limits_(limits),
+      : source_(source),
+        limits_(limits),
         report_(report),
         findings_(findings),
         in_(source, limits.max_metadata_bytes) {
@@ -65,6 +67,7 @@ class Judge {
     for (const auto& [key, text] : templates_) {
       judge_template(text, key, family, limits_, findings_);
     }
+    if (limits_.values && !findings_.refuses()) read_values();
   }
 
  private:
@@ -76,6 +79,18 @@ class Judge {
                                             std::string_view detail = {}) {
     tell(id, name, detail);
     return fail(Code::kCancelled, "told");
+  }
+
+  void read_values() {
+    std::vector<TensorBytes> tensors;
+    tensors.reserve(facts_.tensors.size());
+    for (const GgufTensor& tensor : facts_.tensors) {
+      tensors.push_back({.name = gate_text(tensor.name, kMaxGateName),
+                         .begin = facts_.data_begin + tensor.offset,
+                         .bytes = tensor.bytes,
+                         .layout = internal::layout_of_ggml(tensor.type)});
+    }
+    judge_tensor_values(source_, tensors, findings_);
   }
 
   Result<void> read_all() {
@@ -347,6 +362,7 @@ class Judge {
     }
     const auto type = TRY(in_.number<std::uint32_t>());
     tensor.offset = TRY(in_.number<std::uint64_t>());
+    tensor.type = type;
     const internal::TypeSize size = internal::type_size(type);
     if (size.values == 0) {
       about("gguf.tensor-type", fmt::format("type {}", type));
@@ -370,6 +386,7 @@ class Judge {
     return {};
   }
 
+  ByteSource& source_;
   const GateLimits& limits_;
   GateReport& report_;
   GateFindings& findings_;

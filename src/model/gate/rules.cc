@@ -105,6 +105,7 @@ const std::vector<GateRule>& gate_rules() {
       {"template.tag", kError, "The template uses a statement that rendering a chat does not need.", kRead},
       {"template.unicode-name", kError, "A name in the template's code is not plain ASCII: it can look like another.", kRead},
       {"template.unknown-family", kNote, "The template is none that the gate knows.", "read it, or serve with one that you know"},
+      {"tensor.not-finite", kError, "A tensor holds numbers that are not finite: answers would be noise.", kAgain},
       {"zip.comment", kNote, "The archive carries a comment.", kNothing},
       {"zip.duplicate", kFatal, "Two members have one name: readers differ in which they take.", kSafe},
       {"zip.malformed", kFatal, "The archive does not follow its format.", kAgain},

@@ -8,6 +8,7 @@
 #include "json/json.h"
 #include "model/gate/byte_window.h"
 #include "model/gate/judges.h"
+#include "model/gate/values.h"
 
 namespace candor::model::gate {
 namespace {
@@ -27,6 +28,7 @@ constexpr std::size_t kMaxDimensions = 64;
 struct Part {
   std::uint64_t begin = 0, end = 0;
   std::string name;
+  internal::ValueLayout layout;
 };
 
 class Judge {
@@ -69,11 +71,24 @@ class Judge {
       }
     }
     places();
+    if (limits_.values && !findings_.refuses()) read_values();
   }
 
  private:
   void about(std::string_view id, std::string_view name, std::string_view detail = {}) {
     findings_.add(id, {.name = std::string(name)}, detail);
+  }
+
+  void read_values() {
+    std::vector<TensorBytes> tensors;
+    tensors.reserve(parts_.size());
+    for (const Part& part : parts_) {
+      tensors.push_back({.name = gate_text(part.name, kMaxGateName),
+                         .begin = data_begin_ + part.begin,
+                         .bytes = part.end - part.begin,
+                         .layout = part.layout});
+    }
+    judge_tensor_values(source_, tensors, findings_);
   }
 
   void metadata(const json::Value& value) {
@@ -136,7 +151,7 @@ class Judge {
     if (!bad && known != kTypes.end() && (bits % 8 != 0 || bits / 8 != *end - *begin)) {
       about("safetensors.size", name, fmt::format("{} bytes for {} bits", *end - *begin, bits));
     }
-    parts_.push_back({*begin, *end, std::string(name)});
+    parts_.push_back({*begin, *end, std::string(name), internal::layout_of_safetensors(type)});
   }
 
   void places() {

@@ -69,8 +69,9 @@ def drive(page):
         time.sleep(0.03)
     time.sleep(1)
     final = page.read(READ)
+    page.read("window.thePageBefore = true")
     page.call("Page.reload")
-    page.wait("document.querySelector('.chat-assistant')?.innerText.trim()")
+    page.wait("!window.thePageBefore && document.querySelector('.chat-assistant')?.innerText.trim()")
     time.sleep(1)
     with open(PICTURE, "wb") as file:
         file.write(base64.b64decode(page.call("Page.captureScreenshot", format="png")["data"]))
