@@ -212,6 +212,28 @@ TEST(ToolCallTest, S16_PiecesOfACallComeOneAfterAnother) {
   EXPECT_EQ(held.answer.choices[0].tool_calls[1].arguments.reveal(), "{}");
 }
 
+TEST(ToolCallTest, S16_NothingStandsWithinAForcedCall) {
+  const auto delta = [](std::string_view member) {
+    return R"({"choices":[{"index":0,"finish_reason":null,"delta":{")" + std::string(member) +
+           R"(":"x"}}]})";
+  };
+  const Exchange one = forwarded(std::string(kTools) + R"(,"tool_choice":"required")");
+  const std::string begin = content_event(R"({"name":"f","arguments":{)");
+  const std::string rest = content_event("}}");
+  const auto read = [&one](const std::vector<std::string>& payloads) {
+    return read_events(one, payloads);
+  };
+  const std::string end = finish_event("stop");
+  const Read good = read({delta("reasoning_content"), begin, rest, end, "[DONE]"});
+  ASSERT_FALSE(good.error);
+  EXPECT_EQ(good.answer.choices[0].tool_calls[0].arguments.reveal(), "{}");
+  for (const std::string_view member : {"reasoning_content", "reasoning", "refusal"}) {
+    const Read bad = read({begin, delta(member), rest, end, "[DONE]"});
+    ASSERT_TRUE(bad.error) << member;
+    EXPECT_EQ(bad.error->kind, Kind::kMalformed) << member;
+  }
+}
+
 TEST(EmbeddingReaderTest, S16_ExactlyTheVectorsThatWereAskedFor) {
   Exchange exchange;
   exchange.api = Api::kOpenAiEmbeddings;

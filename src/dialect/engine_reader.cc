@@ -150,6 +150,10 @@ struct EngineReader::State {
     std::vector<ToolCall> held;  // whole_calls
     bool called = false;
     bool finished = false;
+
+    // A forced call is read from the text, and its pieces must come one after another, as those of
+    // any call (tool_calls()).
+    [[nodiscard]] bool within_forced_call() const { return forced && called; }
   };
 
   Api api;
@@ -405,6 +409,7 @@ Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t in
       if (!text) return std::unexpected(text.error());
       if (!*text) continue;
       if (!(*text)->empty()) {
+        if (state.within_forced_call()) return bad(Kind::kMalformed);
         end_call(index, out);
         out.emplace_back(ReasoningDelta{index, Text(*std::move(*text))});
       }
@@ -421,6 +426,7 @@ Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t in
   auto refusal = piece(object, "refusal", api == Api::kOpenAiChat ? state.refusal : state.content);
   if (!refusal) return std::unexpected(refusal.error());
   if (*refusal && !(*refusal)->empty()) {
+    if (state.within_forced_call()) return bad(Kind::kMalformed);
     end_call(index, out);
     if (api == Api::kOpenAiChat) {
       out.emplace_back(RefusalDelta{index, Text(*std::move(*refusal))});

@@ -29,12 +29,13 @@ std::vector<std::size_t> places(std::uint32_t type, std::uint16_t infinity) {
   return out;
 }
 
-// What ggml_validate_row_data() of llama.cpp v0.5.0 refuses when asked about each place; q8_1, which
-// no file holds, by its declaration.
+// What ggml_validate_row_data() of llama.cpp v0.5.0 refuses when asked about each place; q8_1,
+// which no file holds, by its declaration.
 TEST(TensorValuesTest, D2_NumbersLieWhereGgmlLooksForThem) {
   constexpr std::uint16_t kHalf = 0x7C00;
   using Places = std::vector<std::size_t>;
-  for (const std::uint32_t type : {1U, 2U, 6U, 8U, 16U, 17U, 18U, 19U, 20U, 21U, 22U, 23U, 41U, 42U}) {
+  for (const std::uint32_t type :
+       {1U, 2U, 6U, 8U, 16U, 17U, 18U, 19U, 20U, 21U, 22U, 23U, 41U, 42U}) {
     EXPECT_EQ(places(type, kHalf), Places{0}) << type;
   }
   for (const std::uint32_t type : {3U, 7U, 9U, 12U, 13U}) {
@@ -74,11 +75,13 @@ TEST(TensorValuesTest, D2_ASplitScaleIsPutTogether) {
 TEST(TensorValuesTest, D2_EveryHalfIsWhatItsValueIs) {
   for (std::uint32_t bits = 0; bits < 65'536; ++bits) {
     const std::string value{static_cast<char>(bits & 0xFFU), static_cast<char>(bits >> 8U)};
-    const bool half = std::isfinite(static_cast<float>(
-        std::bit_cast<_Float16>(static_cast<std::uint16_t>(bits))));
+    const bool half = std::isfinite(
+        static_cast<float>(std::bit_cast<_Float16>(static_cast<std::uint16_t>(bits))));
     const bool brain = std::isfinite(std::bit_cast<float>(bits << 16U));
-    ASSERT_EQ(not_finite(layout_of_safetensors("F16"), bytes_of(value)).blocks, half ? 0U : 1U) << bits;
-    ASSERT_EQ(not_finite(layout_of_safetensors("BF16"), bytes_of(value)).blocks, brain ? 0U : 1U) << bits;
+    ASSERT_EQ(not_finite(layout_of_safetensors("F16"), bytes_of(value)).blocks, half ? 0U : 1U)
+        << bits;
+    ASSERT_EQ(not_finite(layout_of_safetensors("BF16"), bytes_of(value)).blocks, brain ? 0U : 1U)
+        << bits;
   }
 }
 

@@ -202,7 +202,10 @@ def refusals(problems, counts, log, lives, refused, unheard, pseudonyms):
         if missing < 0:
             problems.append(f"{-missing} refusals {who} in the log are nobody's")
         if missing > lost[who]:
-            problems.append(f"{missing} exchanges {who} left nothing in the log, and the monitor's end excuses {lost[who]}")
+            life = lives[who[0]]
+            times = [f"{r.end} {r.began - life.began:.3f} to {r.ended - life.began:.3f} s" for r in unheard if key(r, 0)[::2] == (who[0], who[1])]
+            problems.append(f"{missing} exchanges {who} left nothing in the log, and the monitor's end excuses {lost[who]}; without a head in "
+                            f"that run of {life.ended - life.began:.3f} s: {', '.join(times[:20])}")
         counts["refused or cut off at the monitor's end, without an entry"] += max(0, missing)
     counts["refusals heard"], counts["refusals in entries"] = sum(heard.values()), sum(counted.values())
     counts["no head, and no intent"] = sum(unknown.values())

@@ -20,10 +20,12 @@ void judge_tensor_values(ByteSource& source, const std::vector<TensorBytes>& ten
     const std::size_t piece = kPieceBytes / tensor.layout.stride * tensor.layout.stride;
     std::uint64_t blocks = 0, first = 0;
     for (std::uint64_t done = 0; done < tensor.bytes;) {
-      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(piece, tensor.bytes - done));
+      const auto size =
+          static_cast<std::size_t>(std::min<std::uint64_t>(piece, tensor.bytes - done));
       const auto bytes = std::span(buffer).first(size);
       if (const auto read = source.read_at(tensor.begin + done, bytes); !read) {
-        return findings.add("file.unreadable", {.offset = tensor.begin + done}, read.error().message());
+        return findings.add("file.unreadable", {.offset = tensor.begin + done},
+                            read.error().message());
       }
       const internal::NotFinite found = internal::not_finite(tensor.layout, bytes);
       if (found.blocks > 0 && blocks == 0) first = tensor.begin + done + found.first;

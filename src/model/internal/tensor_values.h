@@ -1,7 +1,7 @@
 // Where the numbers lie that a tensor's values are made from: the values themselves, or the scales
-// of its blocks. For the pass that looks for numbers that are not finite (D2). Layouts: ggml-common.h
-// of llama.cpp v0.5.0 and huggingface/safetensors' README; which of them have such numbers at all:
-// ggml_validate_row_data(), the test's oracle.
+// of its blocks. For the pass that looks for numbers that are not finite (D2). Layouts:
+// ggml-common.h of llama.cpp v0.5.0 and huggingface/safetensors' README; which of them have such
+// numbers at all: ggml_validate_row_data(), the test's oracle.
 //
 // Pure; any thread. About as fast as memory for plain types.
 #pragma once
