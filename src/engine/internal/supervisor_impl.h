@@ -130,7 +130,7 @@ struct EngineSupervisor::Impl : std::enable_shared_from_this<EngineSupervisor::I
   EngineIdentity identity_;
   std::uint64_t budget_ = 0;
   DigestCache digests_;
-  std::set<Digest> values_read_;  // models whose tensors hold finite numbers only
+  std::set<Digest> values_read_;  // models whose tensors are known to be finite; strand only
   std::map<std::string, KernelProbe> kernel_probes_;  // by list of types; strand only
 
   mutable std::mutex mutex_;
