@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -35,12 +34,6 @@ void report(int fd, std::string text) {
     if (wrote <= 0) return;
     rest.remove_prefix(static_cast<std::size_t>(wrote));
   }
-}
-
-std::uint64_t size_of(int fd) {
-  struct stat facts{};
-  return fstat(fd, &facts) != 0 || facts.st_size < 0 ? 0
-                                                     : static_cast<std::uint64_t>(facts.st_size);
 }
 
 Result<std::string> summarise(model::ByteSource& source) {
@@ -71,7 +64,7 @@ int main(int argc, char** argv) {
   const auto grants = engine::seal(request);
   if (!grants) _exit(70);
   report(report_fd, engine::to_json(*grants));
-  model::DescriptorSource source(model_fd, size_of(model_fd));
+  model::DescriptorSource source(model_fd, model::size_of(model_fd));
   const auto gate = model::to_json(model::judge(source, limits));
   if (!gate) _exit(70);
   report(report_fd, *gate);

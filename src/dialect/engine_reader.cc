@@ -150,10 +150,6 @@ struct EngineReader::State {
     std::vector<ToolCall> held;  // whole_calls
     bool called = false;
     bool finished = false;
-
-    // A forced call is read from the text, and its pieces must come one after another, as those of
-    // any call (tool_calls()).
-    [[nodiscard]] bool within_forced_call() const { return forced && called; }
   };
 
   Api api;
@@ -187,6 +183,7 @@ struct EngineReader::State {
   std::expected<std::optional<std::string>, EngineError> piece(const json::Object& object,
                                                                std::string_view key,
                                                                TextAssembler& assembler);
+  Outcome other_follows(std::uint32_t index, std::vector<AnswerEvent>& out);
   void end_call(std::uint32_t index, std::vector<AnswerEvent>& out);
   void flush(std::uint32_t index, std::vector<AnswerEvent>& out);
   Outcome usage(const json::Object& object, std::optional<std::uint32_t> choice);
@@ -382,7 +379,7 @@ Outcome EngineReader::State::put_text(std::string text, std::uint32_t index,
     return {};
   }
   if (text.empty() && tokens.empty()) return {};
-  end_call(index, out);
+  if (Outcome may = other_follows(index, out); !may) return may;
   out.emplace_back(TextDelta{index, Text(std::move(text)), std::move(tokens)});
   return {};
 }
@@ -409,8 +406,7 @@ Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t in
       if (!text) return std::unexpected(text.error());
       if (!*text) continue;
       if (!(*text)->empty()) {
-        if (state.within_forced_call()) return bad(Kind::kMalformed);
-        end_call(index, out);
+        if (Outcome may = other_follows(index, out); !may) return may;
         out.emplace_back(ReasoningDelta{index, Text(*std::move(*text))});
       }
       break;  // two names of one field: the first counts
@@ -426,8 +422,7 @@ Outcome EngineReader::State::fields(const json::Object& object, std::uint32_t in
   auto refusal = piece(object, "refusal", api == Api::kOpenAiChat ? state.refusal : state.content);
   if (!refusal) return std::unexpected(refusal.error());
   if (*refusal && !(*refusal)->empty()) {
-    if (state.within_forced_call()) return bad(Kind::kMalformed);
-    end_call(index, out);
+    if (Outcome may = other_follows(index, out); !may) return may;
     if (api == Api::kOpenAiChat) {
       out.emplace_back(RefusalDelta{index, Text(*std::move(*refusal))});
     } else {  // the other APIs have no such field
@@ -455,7 +450,7 @@ Outcome EngineReader::State::tool_calls(const json::Array& list, std::uint32_t i
     ToolCallDelta delta{index, static_cast<std::uint32_t>(at), {}, {}};
     const bool first = at == state.calls;
     if (first) {
-      end_call(index, out);
+      if (Outcome may = other_follows(index, out); !may) return may;
       ++state.calls;
       state.call_open = true;
     } else if (at + 1 != state.calls || !state.call_open) {
@@ -484,7 +479,16 @@ Outcome EngineReader::State::tool_calls(const json::Array& list, std::uint32_t i
   return {};
 }
 
-// Something else follows: what is held of the last call's arguments is all there will be.
+// Something other than more of the last call. A forced call is read from the text, so that nobody
+// says where it ends: nothing follows it.
+Outcome EngineReader::State::other_follows(std::uint32_t index, std::vector<AnswerEvent>& out) {
+  const ChoiceState& state = choices[index];
+  if (state.forced && state.called) return bad(Kind::kMalformed);
+  end_call(index, out);
+  return {};
+}
+
+// What is held of the last call's arguments is all there will be.
 void EngineReader::State::end_call(std::uint32_t index, std::vector<AnswerEvent>& out) {
   ChoiceState& state = choices[index];
   if (!std::exchange(state.call_open, false)) return;

@@ -161,7 +161,7 @@ class Opener {
           if (!open || !last) continue;
           const std::size_t begun = find_text(decoded, Ending::kMayGoOn);
           if (begun != std::string_view::npos) {
-            out_.undecided.push_back(aligned[digits_of_byte(layer, begun).first]);
+            out_.undecided.push_back(aligned[digit_of_byte(layer, begun)]);
           }
           continue;
         }

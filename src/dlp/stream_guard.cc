@@ -118,6 +118,7 @@ struct StreamGuard::State {
   void release(std::size_t limit, Parts& parts);
   void advance(std::size_t size, Parts& parts);
   void watch(Parts& parts);
+  void watch_bytes(std::string_view text, Parts& parts);
   void tell_runs(Parts& parts);
   void give_up(Parts& parts);
 
@@ -280,16 +281,25 @@ void StreamGuard::State::advance(std::size_t size, Parts& parts) {
 
 void StreamGuard::State::watch(Parts& parts) {
   const std::string_view text = folded.text();
-  std::size_t next = 0;
-  std::size_t covered_to = 0;
   // A piece of prose, in which no more can end than is kept anyway.
   const bool plain = folded.straight() && outlook.candidates.empty() &&
                      runs.size() + 2 * (text.size() / kMinEncoded + 1) <= kMaxRuns;
   if (plain) {
     base64.add_text(text, base, runs);
     hex.add_text(text, base, runs);
+  } else {
+    watch_bytes(text, parts);
   }
-  for (std::size_t i = 0; !plain && i < text.size(); ++i) {
+  const std::size_t under_way = std::min(base64.begin(), hex.begin());
+  if (std::ranges::all_of(runs, [&](const OpaqueRun& run) { return run.end <= under_way; })) {
+    tell_runs(parts);
+  }
+}
+
+void StreamGuard::State::watch_bytes(std::string_view text, Parts& parts) {
+  std::size_t next = 0;
+  std::size_t covered_to = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
     const auto [begin, end] = folded.original(i, i + 1);
     for (; next < outlook.candidates.size() && outlook.candidates[next].finding.begin <= begin;
          ++next) {
@@ -299,10 +309,6 @@ void StreamGuard::State::watch(Parts& parts) {
     base64.add(text[i], base + begin, base + end, covered, runs);
     hex.add(text[i], base + begin, base + end, covered, runs);
     if (runs.size() > kMaxRuns) tell_runs(parts);
-  }
-  const std::size_t under_way = std::min(base64.begin(), hex.begin());
-  if (std::ranges::all_of(runs, [&](const OpaqueRun& run) { return run.end <= under_way; })) {
-    tell_runs(parts);
   }
 }
 

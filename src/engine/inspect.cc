@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "engine/internal/child_report.h"
 #include "json/json.h"
+#include "model/descriptor_source.h"
 
 namespace candor::engine {
 namespace {
@@ -17,12 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kValuesBytesPerSecond = 50'000'000;  // of the slowest disk
-
-std::uint64_t size_of(int fd) {
-  struct stat facts{};
-  return fstat(fd, &facts) != 0 || facts.st_size < 0 ? 0
-                                                     : static_cast<std::uint64_t>(facts.st_size);
-}
 
 Code code_named(std::string_view name) {
   for (const Code code : {Code::kInvalidArgument, Code::kFailedPrecondition,
@@ -56,7 +51,7 @@ Result<Inspection> inspect_model(Spawner& spawner, int inspect_fd, int null_fd, 
   std::chrono::milliseconds time = 30s;
   if (depth == InspectDepth::kValues) {
     arguments.insert(arguments.end(), {"--values", "yes"});
-    time += std::chrono::seconds(size_of(model_fd) / kValuesBytesPerSecond);
+    time += std::chrono::seconds(model::size_of(model_fd) / kValuesBytesPerSecond);
   }
   internal::Pipe pipe = TRY(internal::make_pipe());
   Child child = TRY(spawner.spawn(

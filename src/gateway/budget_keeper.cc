@@ -136,7 +136,7 @@ http::Task<Result<void>> keep_budgets(Services& services) {
     constexpr std::string_view kCaller = "caller:";
     if (!account.starts_with(kCaller)) continue;
     const auto member = budgets.members().find(account.substr(kCaller.size()));
-    if (member != budgets.members().end()) {
+    if (member != budgets.members().end()) {  // none, too: who left a team stays out of it
       counts.teams.emplace_back(member->first, member->second.team);
     }
   }

@@ -200,8 +200,8 @@ void Budgets::count(const Charge& charge) {
 void Budgets::join_team(const Payer& payer) {
   const auto [at, is_new] = members_.try_emplace(payer.caller, payer);
   Payer& member = at->second;
-  member.model.clear();
-  if (is_new || member.team == payer.team) return;
+  if (is_new) member.model.clear();
+  if (member.team == payer.team) return;
   const auto used = counted_.accounts().find(caller_account(payer.caller));
   if (used != counted_.accounts().end()) {
     const Periods use = used->second;

@@ -2,9 +2,16 @@
 
 #include <cerrno>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace candor::model {
+
+std::uint64_t size_of(int fd) noexcept {
+  struct stat facts{};
+  return fstat(fd, &facts) != 0 || facts.st_size < 0 ? 0
+                                                     : static_cast<std::uint64_t>(facts.st_size);
+}
 
 Result<void> DescriptorSource::read_at(std::uint64_t offset, std::span<std::byte> out) {
   while (!out.empty()) {

@@ -9,6 +9,9 @@
 
 namespace candor::model {
 
+// Of an open file; 0 where it cannot be told.
+[[nodiscard]] std::uint64_t size_of(int fd) noexcept;
+
 class DescriptorSource final : public ByteSource {
  public:
   DescriptorSource(int fd, std::uint64_t size) : fd_(fd), size_(size) {}

@@ -4,8 +4,8 @@
 // Runs in candor-inspect, sealed, over a file that may be hostile: nothing is allocated on the
 // file's word, depth and counts are bounded, and only metadata is read (headers, tables, templates,
 // opcodes), so the cost follows the metadata and not the file's size; with `values` every tensor is
-// read too, at about a gigabyte a second. A file that cannot be judged does not pass: what the
-// readers do not know is a finding. Pure, one thread.
+// read too, at some gigabytes a second from memory. A file that cannot be judged does not pass:
+// what the readers do not know is a finding. Pure, one thread.
 #pragma once
 
 #include <cstdint>

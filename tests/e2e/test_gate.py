@@ -54,10 +54,8 @@ def test_D4_what_fails_the_gate_never_reaches_an_engine(beside, hostile):  # noq
 
 
 def poisoned(file):
-    """The tiny model with an infinity as the first number of its last tensor's last block of four bytes."""
-    data = bytearray(TINY.read_bytes())
-    data[-4:] = struct.pack("<f", float("-inf"))
-    file.write_bytes(data)
+    """The tiny model, whose last number is minus infinity."""
+    file.write_bytes(TINY.read_bytes()[:-4] + struct.pack("<f", float("-inf")))
 
 
 def test_D2_a_number_that_is_not_finite_is_found_when_values_are_read(beside):  # noqa: F811

@@ -176,6 +176,10 @@ def refusals(problems, counts, log, lives, refused, unheard, pseudonyms):
         caller = "" if record.unknown_caller or record.outside else pseudonyms.get(record.client, "")
         return life_of(record, lives), status, "" if record.outside else record.api, caller
 
+    def who_of(record):
+        run, _, *who = key(record, 0)
+        return run, *who
+
     clients, late = collections.Counter(), collections.Counter()
     unknown, heard, counted, lost = (collections.Counter() for _ in range(4))  # by run, API and caller; lost: what may be
     for record in refused:
@@ -185,11 +189,11 @@ def refusals(problems, counts, log, lives, refused, unheard, pseudonyms):
             late[name] += 1
             lost[name[0], *name[2:]] += 1
     for record in unheard:
-        run, _, *who = key(record, 0)
-        life = lives[run]
-        unknown[run, *who] += 1
+        who = who_of(record)
+        life = lives[who[0]]
+        unknown[who] += 1
         to_the_last_one = record.end == CUT and record.began < life.began + 1  # on a connection to the run before
-        lost[run, *who] += to_the_last_one or record.ended > min(life.uncounted_since, life.ended - LOOK_S)
+        lost[who] += to_the_last_one or record.ended > min(life.uncounted_since, life.ended - LOOK_S)
     for name in sorted(set(clients) | set(log.refusals)):
         heard[name[0], *name[2:]] += clients[name]
         counted[name[0], *name[2:]] += log.refusals[name]
@@ -203,7 +207,7 @@ def refusals(problems, counts, log, lives, refused, unheard, pseudonyms):
             problems.append(f"{-missing} refusals {who} in the log are nobody's")
         if missing > lost[who]:
             life = lives[who[0]]
-            times = [f"{r.end} {r.began - life.began:.3f} to {r.ended - life.began:.3f} s" for r in unheard if key(r, 0)[::2] == (who[0], who[1])]
+            times = [f"{r.end} {r.began - life.began:.3f} to {r.ended - life.began:.3f} s" for r in unheard if who_of(r) == who]
             problems.append(f"{missing} exchanges {who} left nothing in the log, and the monitor's end excuses {lost[who]}; without a head in "
                             f"that run of {life.ended - life.began:.3f} s: {', '.join(times[:20])}")
         counts["refused or cut off at the monitor's end, without an entry"] += max(0, missing)

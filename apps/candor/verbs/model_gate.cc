@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "engine/inspect.h"
 #include "model/gate_report.h"
 
 namespace candor::cli {
@@ -37,10 +36,12 @@ Result<void> judge_text(const Path& file, const std::string& name) {
 
 }  // namespace
 
+Result<engine::Inspection> judge_file(const Path& file, engine::InspectDepth depth) {
+  return engine::inspect_file(program_folder() / "candor-inspect", file, depth);
+}
+
 Result<model::GgufSummary> inspect_model(const Path& file) {
-  return TRY(engine::inspect_file(program_folder() / "candor-inspect", file,
-                                  engine::InspectDepth::kMetadata))
-      .summary;
+  return TRY(judge_file(file, engine::InspectDepth::kMetadata)).summary;
 }
 
 models::Gate admission_gate(const std::vector<std::string>& accepted) {
@@ -62,8 +63,7 @@ models::Gate admission_gate(const std::vector<std::string>& accepted) {
       if (const auto judged = judge_text(file, name); !judged) return refused(judged.error());
       return models::Judgement{};
     }
-    const auto inspected = engine::inspect_file(program_folder() / "candor-inspect", file,
-                                                engine::InspectDepth::kValues);
+    const auto inspected = judge_file(file, engine::InspectDepth::kValues);
     if (!inspected) return refused(inspected.error());
     const model::GateReport& report = inspected->report;
     for (const model::GateFinding& finding : report.findings) {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
-#include "engine/inspect.h"
+#include "verbs/model_gate.h"
 #include "verbs/sarif.h"
 #include "verbs/verbs.h"
 
@@ -117,9 +117,9 @@ void print(const Output& out, const GateReport& report) {
 
 int run_model_inspect(const InspectOptions& options) {
   const Output out({.json = options.json, .raw = options.raw});
-  const auto inspection = engine::inspect_file(
-      program_folder() / "candor-inspect", options.file,
-      options.values ? engine::InspectDepth::kValues : engine::InspectDepth::kMetadata);
+  const auto inspection =
+      judge_file(options.file,
+                 options.values ? engine::InspectDepth::kValues : engine::InspectDepth::kMetadata);
   if (!inspection) return report(out, inspection.error());
   const GateReport& gate = inspection->report;
   if (options.sarif) {

@@ -172,9 +172,9 @@ Region region_of(Layer layer, std::span<const std::uint32_t> places, std::string
   region.from.reserve(decoded.size());
   region.to.reserve(decoded.size());
   for (std::size_t i = 0; i < decoded.size(); ++i) {
-    const auto [first, last] = digits_of_byte(layer, i);
-    region.from.push_back(places[first]);
-    region.to.push_back(places[last] + 1);
+    const std::size_t digit = digit_of_byte(layer, i);
+    region.from.push_back(places[digit]);
+    region.to.push_back(places[digit + 1] + 1);
   }
   region.decoded = std::move(decoded);
   return region;

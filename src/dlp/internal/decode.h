@@ -6,7 +6,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "dlp/encoding.h"
 
@@ -54,11 +53,9 @@ inline constexpr std::size_t kJudged = 65536;  // characters that tell whether a
 // What base64 or hex decodes to. places: where its characters stand in text.
 [[nodiscard]] std::string decode_digits(std::string_view text, Layer layer,
                                         std::span<const std::uint32_t> places);
-// The first and the last of the characters that hold byte `index` of that.
-[[nodiscard]] inline std::pair<std::size_t, std::size_t> digits_of_byte(Layer layer,
-                                                                        std::size_t index) {
-  const std::size_t first = layer == Layer::kHex ? 2 * index : index / 3 * 4 + index % 3;
-  return {first, first + 1};
+// The first of the two characters that hold byte `index` of that.
+[[nodiscard]] inline std::size_t digit_of_byte(Layer layer, std::size_t index) {
+  return layer == Layer::kHex ? 2 * index : index / 3 * 4 + index % 3;
 }
 [[nodiscard]] Region region_of(Layer layer, std::span<const std::uint32_t> places,
                                std::string decoded);

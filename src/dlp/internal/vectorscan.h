@@ -49,8 +49,7 @@ class LiteralSearch {
  public:
   [[nodiscard]] static Result<LiteralSearch> build(const std::vector<Literal>& literals);
   void prepare(Workspace& workspace) const;
-  // Appends every occurrence in order of its end.
-  // Those that begin at `from` or later.
+  // Appends every occurrence that begins at `from` or later, in order of its end.
   void scan(std::string_view text, const Workspace& workspace, std::vector<LiteralHit>& out,
             std::size_t from = 0) const;
 

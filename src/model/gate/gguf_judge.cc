@@ -82,15 +82,11 @@ class Judge {
   }
 
   void read_values() {
-    std::vector<TensorBytes> tensors;
-    tensors.reserve(facts_.tensors.size());
+    ValuesReader values(source_, findings_);
     for (const GgufTensor& tensor : facts_.tensors) {
-      tensors.push_back({.name = gate_text(tensor.name, kMaxGateName),
-                         .begin = facts_.data_begin + tensor.offset,
-                         .bytes = tensor.bytes,
-                         .layout = internal::layout_of_ggml(tensor.type)});
+      values.read(tensor.name, facts_.data_begin + tensor.offset, tensor.bytes,
+                  internal::layout_of_ggml(tensor.type));
     }
-    judge_tensor_values(source_, tensors, findings_);
   }
 
   Result<void> read_all() {

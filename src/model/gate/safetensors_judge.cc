@@ -80,15 +80,10 @@ class Judge {
   }
 
   void read_values() {
-    std::vector<TensorBytes> tensors;
-    tensors.reserve(parts_.size());
+    ValuesReader values(source_, findings_);
     for (const Part& part : parts_) {
-      tensors.push_back({.name = gate_text(part.name, kMaxGateName),
-                         .begin = data_begin_ + part.begin,
-                         .bytes = part.end - part.begin,
-                         .layout = part.layout});
+      values.read(part.name, data_begin_ + part.begin, part.end - part.begin, part.layout);
     }
-    judge_tensor_values(source_, tensors, findings_);
   }
 
   void metadata(const json::Value& value) {

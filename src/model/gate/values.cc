@@ -1,7 +1,6 @@
 #include "model/gate/values.h"
 
 #include <algorithm>
-#include <cstddef>
 
 #include <fmt/format.h>
 
@@ -12,31 +11,28 @@ constexpr std::size_t kPieceBytes = 256U << 10U;  // stays in a processor's seco
 
 }  // namespace
 
-void judge_tensor_values(ByteSource& source, const std::vector<TensorBytes>& tensors,
-                         GateFindings& findings) {
-  std::vector<std::byte> buffer(kPieceBytes);
-  for (const TensorBytes& tensor : tensors) {
-    if (tensor.layout.kind == internal::NumberKind::kNone) continue;
-    const std::size_t piece = kPieceBytes / tensor.layout.stride * tensor.layout.stride;
-    std::uint64_t blocks = 0, first = 0;
-    for (std::uint64_t done = 0; done < tensor.bytes;) {
-      const auto size =
-          static_cast<std::size_t>(std::min<std::uint64_t>(piece, tensor.bytes - done));
-      const auto bytes = std::span(buffer).first(size);
-      if (const auto read = source.read_at(tensor.begin + done, bytes); !read) {
-        return findings.add("file.unreadable", {.offset = tensor.begin + done},
-                            read.error().message());
-      }
-      const internal::NotFinite found = internal::not_finite(tensor.layout, bytes);
-      if (found.blocks > 0 && blocks == 0) first = tensor.begin + done + found.first;
-      blocks += found.blocks;
-      done += size;
+ValuesReader::ValuesReader(ByteSource& source, GateFindings& findings)
+    : source_(source), findings_(findings), buffer_(kPieceBytes) {}
+
+void ValuesReader::read(std::string_view name, std::uint64_t begin, std::uint64_t bytes,
+                        const internal::ValueLayout& layout) {
+  if (layout.kind == internal::NumberKind::kNone) return;
+  const std::size_t most = kPieceBytes / layout.stride * layout.stride;
+  std::uint64_t blocks = 0, first = 0;
+  for (std::uint64_t at = begin, end = begin + bytes; at < end;) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(most, end - at));
+    const auto piece = std::span(buffer_).first(size);
+    if (const auto read = source_.read_at(at, piece); !read) {
+      return findings_.add("file.unreadable", {.offset = at}, read.error().message());
     }
-    if (blocks == 0) continue;
-    findings.add("tensor.not-finite", {.offset = first, .name = tensor.name},
-                 tensor.layout.stride <= 8 ? fmt::format("{} numbers", blocks)
-                                           : fmt::format("{} blocks", blocks));
+    const internal::NotFinite found = internal::not_finite(layout, piece);
+    if (found.blocks > 0 && blocks == 0) first = at + found.first;
+    blocks += found.blocks;
+    at += size;
   }
+  if (blocks == 0) return;
+  findings_.add("tensor.not-finite", {.offset = first, .name = gate_text(name, kMaxGateName)},
+                fmt::format("{} {}", blocks, layout.stride <= 8 ? "numbers" : "blocks"));
 }
 
 }  // namespace candor::model::gate

@@ -2,8 +2,9 @@
 // finite.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/gate.h"
@@ -11,15 +12,18 @@
 
 namespace candor::model::gate {
 
-struct TensorBytes {
-  std::string name;         // as a report may hold it
-  std::uint64_t begin = 0;  // in the file
-  std::uint64_t bytes = 0;
-  internal::ValueLayout layout;
-};
+class ValuesReader {
+ public:
+  ValuesReader(ByteSource& source, GateFindings& findings);
+  // One tensor, which lies within the file; one finding if it holds such numbers. begin: in the
+  // file.
+  void read(std::string_view name, std::uint64_t begin, std::uint64_t bytes,
+            const internal::ValueLayout& layout);
 
-// Tensors lie within the file. One finding for each that holds such numbers.
-void judge_tensor_values(ByteSource& source, const std::vector<TensorBytes>& tensors,
-                         GateFindings& findings);
+ private:
+  ByteSource& source_;
+  GateFindings& findings_;
+  std::vector<std::byte> buffer_;
+};
 
 }  // namespace candor::model::gate

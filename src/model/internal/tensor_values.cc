@@ -120,7 +120,6 @@ ValueLayout layout_of_safetensors(std::string_view dtype) noexcept {
 }
 
 NotFinite not_finite(const ValueLayout& layout, std::span<const std::byte> data) {
-  if (layout.stride == 0) return {};
   switch (layout.kind) {
     case NumberKind::kNone: return {};
     case NumberKind::kF16: return look<F16>(layout, data);
