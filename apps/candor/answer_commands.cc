@@ -1,30 +1,7 @@
 // The verbs of who answers for a model, as CLI11 sees them.
-#include <CLI/CLI.hpp>
-
-#include "commands.h"
+#include "verb_builder.h"
 
 namespace candor::cli {
-namespace {
-
-CLI::App* verb(CLI::App& parent, const std::string& name, const std::string& what,
-               const std::string& examples) {
-  CLI::App* app = parent.add_subcommand(name, what);
-  app->footer("Examples:\n" + examples);
-  app->fallthrough();
-  return app;
-}
-
-void runs(CLI::App* one, Commands& c, std::function<int(const Context&)> work) {
-  one->final_callback([&c, work = std::move(work)] {
-    c.run = [&c, work] {
-      const auto context = Context::open(c.global);
-      if (!context) return report(Output({.json = c.global.json}), context.error());
-      return work(*context);
-    };
-  });
-}
-
-}  // namespace
 
 void add_revocations(CLI::App& model, Commands& c) {
   RevocationOptions& options = c.revocation;

@@ -3,30 +3,10 @@
 #include <CLI/CLI.hpp>
 
 #include "serve.h"
+#include "verb_builder.h"
 
 namespace candor::cli {
 namespace {
-
-// A verb that needs the configuration.
-void runs(CLI::App* verb, Commands& commands, std::function<int(const Context&)> work) {
-  verb->final_callback([&commands, work = std::move(work)] {
-    commands.run = [&commands, work] {
-      const auto context = Context::open(commands.global);
-      if (!context) {
-        return report(Output({.json = commands.global.json}), context.error());
-      }
-      return work(*context);
-    };
-  });
-}
-
-CLI::App* verb(CLI::App& parent, const std::string& name, const std::string& what,
-               const std::string& examples) {
-  CLI::App* app = parent.add_subcommand(name, what);
-  app->footer("Examples:\n" + examples);
-  app->fallthrough();
-  return app;
-}
 
 int serve(Commands& c) {
   const Output out({});
@@ -105,61 +85,6 @@ void add_chat(CLI::App& app, Commands& c) {
       ->type_name("KEY")
       ->envname("CANDOR_API_KEY");
   runs(chat, c, [&c](const Context& context) { return run_chat(context, c.chat); });
-}
-
-// The verbs that only read files: what a model's weights come from.
-void add_lineage(CLI::App& model, Commands& c) {
-  const auto file_verb = [&c](CLI::App* one, int (*act)(const LineageOptions&)) {
-    one->final_callback([&c, act] {
-      c.run = [&c, act] {
-        c.lineage.json = c.global.json;
-        c.lineage.raw = c.global.raw;
-        return act(c.lineage);
-      };
-    });
-  };
-  CLI::App* print = verb(model, "fingerprint", "Write the fingerprint of a model's weights",
-                         "  candor model fingerprint base.gguf -o base.fingerprint --name acme-7b");
-  print->add_option("file", c.lineage.file, "A GGUF file")->required();
-  print->add_option("-o,--out", c.lineage.out, "Where to write")->required()->type_name("FILE");
-  print->add_option("--name", c.lineage.name, "How reports call it; default: the file's name");
-  file_verb(print, run_model_fingerprint);
-  CLI::App* lineage = verb(model, "lineage", "Which known model a file's weights descend from",
-                           "  candor model lineage unknown.gguf\n"
-                           "  candor model lineage unknown.gguf --index our-fingerprints --json");
-  lineage->add_option("file", c.lineage.file, "A GGUF file")->required();
-  lineage
-      ->add_option("--index", c.lineage.index,
-                   "A folder of .fingerprint files; default: those that ship")
-      ->type_name("DIR");
-  file_verb(lineage, run_model_lineage);
-  CLI::App* compare = verb(model, "compare", "What changed from one model file to another",
-                           "  candor model compare base.gguf derived.gguf --json");
-  compare->add_option("base", c.lineage.file, "A GGUF file")->required();
-  compare->add_option("derived", c.lineage.other, "Another")->required();
-  file_verb(compare, run_model_compare);
-}
-
-void add_inspect(CLI::App& model, Commands& c) {
-  CLI::App* inspect =
-      verb(model, "inspect", "Judge a model file or chat template before anything loads it",
-           "  candor model inspect SmolLM2-135M-Instruct.Q4_1.gguf\n"
-           "  candor model inspect model.safetensors --values\n"
-           "  candor model inspect pytorch_model.bin --json | jq -r '.findings[].id'\n"
-           "  candor model inspect chat_template.jinja --sarif > findings.sarif\n\n"
-           "Exit codes: 0 passes, 10 does not, else as everywhere.");
-  inspect->add_option("file", c.inspect.file, "GGUF, safetensors, PyTorch file or chat template")
-      ->required();
-  inspect->add_flag("--values", c.inspect.values,
-                    "Read every tensor too, for numbers that are not finite (admit and load do)");
-  inspect->add_flag("--sarif", c.inspect.sarif, "One SARIF 2.1.0 document instead of text");
-  inspect->final_callback([&c] {
-    c.run = [&c] {
-      c.inspect.json = c.global.json;
-      c.inspect.raw = c.global.raw;
-      return run_model_inspect(c.inspect);
-    };
-  });
 }
 
 void add_model(CLI::App& app, Commands& c) {
@@ -490,13 +415,7 @@ void add_scan(CLI::App& app, Commands& c) {
   scan->add_option("--min-confidence", c.scan.min_confidence, "Leave out findings below (0 to 100)")
       ->check(CLI::Range(0, 100))
       ->type_name("N");
-  scan->final_callback([&c] {
-    c.run = [&c] {
-      c.scan.json = c.global.json;
-      c.scan.raw = c.global.raw;
-      return run_scan(c.scan);
-    };
-  });
+  acts(scan, c, c.scan, run_scan);
 }
 
 void add_detector(CLI::App& app, Commands& c) {

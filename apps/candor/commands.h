@@ -1,5 +1,5 @@
-// Every verb with its flags, as CLI11 sees them. CLI11 stays in commands.cc, completion.cc and
-// main.cc; verbs get plain option structs.
+// Every verb with its flags, as CLI11 sees them. CLI11 stays in *commands.cc, verb_builder.h,
+// completion.cc and main.cc; verbs get plain option structs.
 #pragma once
 
 #include <functional>
@@ -52,6 +52,10 @@ struct Commands {
 // (passport_commands.cc). model is the verb `model`.
 void add_signatures(CLI::App& model, Commands& commands);
 void add_passport(CLI::App& app, Commands& commands);
+
+// The verbs that only read a model's file (model_file_commands.cc).
+void add_lineage(CLI::App& model, Commands& commands);
+void add_inspect(CLI::App& model, Commands& commands);
 
 // The verbs of the store of models (model_commands.cc).
 void add_store(CLI::App& model, Commands& commands);

@@ -1,7 +1,5 @@
 // The flags of the verbs that get models and keep them.
-#include <CLI/CLI.hpp>
-
-#include "commands.h"
+#include "verb_builder.h"
 
 namespace candor::cli {
 namespace {
@@ -12,19 +10,10 @@ struct Adder {
 
   CLI::App* verb(const std::string& name, const std::string& what,
                  const std::string& examples) const {
-    CLI::App* app = model.add_subcommand(name, what);
-    app->footer("Examples:\n" + examples);
-    app->fallthrough();
-    return app;
+    return cli::verb(model, name, what, examples);
   }
   void runs(CLI::App* one, std::function<int(const Context&)> work) const {
-    one->final_callback([&c = commands, work = std::move(work)] {
-      c.run = [&c, work] {
-        const auto context = Context::open(c.global);
-        if (!context) return report(Output({.json = c.global.json}), context.error());
-        return work(*context);
-      };
-    });
+    cli::runs(one, commands, std::move(work));
   }
   void stores(CLI::App* one, int (*act)(const Context&, const StoreOptions&)) const {
     runs(one, [&c = commands, act](const Context& context) { return act(context, c.store); });

@@ -1,30 +1,8 @@
 // The verbs of model signatures and passports, as CLI11 sees them.
-#include <CLI/CLI.hpp>
-
-#include "commands.h"
+#include "verb_builder.h"
 
 namespace candor::cli {
 namespace {
-
-CLI::App* verb(CLI::App& parent, const std::string& name, const std::string& what,
-               const std::string& examples) {
-  CLI::App* app = parent.add_subcommand(name, what);
-  app->footer("Examples:\n" + examples);
-  app->fallthrough();
-  return app;
-}
-
-// Needs no configuration: json and raw come from the flags before or after the verb.
-template <typename Options>
-void acts(CLI::App* one, Commands& c, Options& options, int (*act)(const Options&)) {
-  one->final_callback([&c, &options, act] {
-    c.run = [&c, &options, act] {
-      options.json = c.global.json;
-      options.raw = c.global.raw;
-      return act(options);
-    };
-  });
-}
 
 void add_trust(CLI::App& one, TrustOptions& trust) {
   one.add_option("--key", trust.key, "The signer's public key, PEM")->type_name("FILE");

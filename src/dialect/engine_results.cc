@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "dialect/internal/engine_errors.h"
 #include "dialect/internal/request_reader.h"
 
 namespace candor::dialect {
@@ -9,12 +10,6 @@ namespace {
 
 using Kind = EngineError::Kind;
 constexpr std::uint64_t kMostTokens = 1ULL << 32U;
-
-std::unexpected<EngineError> bad(Kind kind) {
-  EngineError error;
-  error.kind = kind;
-  return std::unexpected(error);
-}
 
 Result<json::Value> parse_body(std::string_view body, std::size_t max_bytes) {
   json::Limits bounds;
