@@ -1,10 +1,11 @@
 // What an engine's failures mean, and how callers are told.
+#include "dialect/internal/engine_errors.h"
+
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "dialect/internal/engine_errors.h"
 #include "dialect/internal/request_reader.h"
 
 namespace candor::dialect {
