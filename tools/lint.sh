@@ -3,7 +3,7 @@
 # usage: tools/lint.sh [--fix]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-mapfile -t sources < <(git ls-files 'src/*.h' 'src/*.cc' 'apps/*.h' 'apps/*.cc' 'engine/*.h' 'engine/*.cc' 'fuzz/*.cc')
+mapfile -t sources < <(git ls-files --cached --others --exclude-standard 'src/*.h' 'src/*.cc' 'apps/*.h' 'apps/*.cc' 'engine/*.h' 'engine/*.cc' 'fuzz/*.cc')
 if [[ ${1:-} == --fix ]]; then
   clang-format-19 -i "${sources[@]}"
 else
