@@ -16,7 +16,7 @@ struct LedgerOptions {
   std::uint64_t min_free_bytes = 256U << 20U;  // below this only kReserved is taken
   std::size_t max_queue_bytes = 64U << 20U;
   std::int64_t publish_every_us = 1'000'000;  // 0: only when asked (tests)
-  std::size_t recent_leaves = 1U << 18U;      // whose proofs need no file
+  std::size_t recent_leaves = 1U << 15U;      // whose proofs need no file; 2 MiB of hashes
   std::size_t spare_segments = 2;             // made ahead
   // Background work (publication each second, spare segments) in small pieces with rests between,
   // so that no flush and no request waits long behind it.

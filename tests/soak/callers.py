@@ -56,6 +56,7 @@ class Caller(threading.Thread):
         self.server, self.models, self.gate, self.sample, self.key, self.think_s = server, models, gate, sample, key, think_s
         self.chance = random.Random(name)
         self.seen, self.failure, self.busy = [], None, False
+        self.asked = None  # the run of the monitor that connections lead to
         self.seeds = self.chance.randrange(1 << 20) * 1000
 
     def run(self):
@@ -80,6 +81,9 @@ class Caller(threading.Thread):
 
     def one(self):
         seen = Seen(self.name, "", time.monotonic(), seed=self.next_seed())
+        if self.asked is not self.server.process:  # after began: what goes to the run before counts as begun in it
+            self.forget()
+            self.asked = self.server.process
         try:
             self.ask(seen)
         finally:

@@ -192,8 +192,7 @@ def refusals(problems, counts, log, lives, refused, unheard, pseudonyms):
         who = who_of(record)
         life = lives[who[0]]
         unknown[who] += 1
-        to_the_last_one = record.end == CUT and record.began < life.began + 1  # on a connection to the run before
-        lost[who] += to_the_last_one or record.ended > min(life.uncounted_since, life.ended - LOOK_S)
+        lost[who] += record.ended > min(life.uncounted_since, life.ended - LOOK_S)
     for name in sorted(set(clients) | set(log.refusals)):
         heard[name[0], *name[2:]] += clients[name]
         counted[name[0], *name[2:]] += log.refusals[name]

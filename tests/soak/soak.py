@@ -25,7 +25,7 @@ from server import Kept  # noqa: E402
 from world import PATIENCE_S, World, flatness, schedule  # noqa: E402
 
 # What a quiet monitor may hold more than it did at its first quiet moment: allocator and caches that fill slowly.
-GROWTH_KIB = 16 * 1024
+GROWTH_KIB = 6 * 1024
 DESCRIPTORS = 6  # other than sockets: journal segments made ahead, an engine that was down at the first such moment
 SOCKETS = 40  # listeners, signer, engine, and connections to engine and upstream that are kept for the next exchange
 
