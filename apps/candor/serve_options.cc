@@ -228,6 +228,7 @@ Result<gateway::RulebookSources> rulebook_sources(const config::Policy& config) 
   }
   out.jurisdiction = config.jurisdictions;
   out.language = config.german ? policy::Language::kGerman : policy::Language::kEnglish;
+  out.tell_in_text = config.tell_in_text;
   return out;
 }
 

@@ -310,6 +310,7 @@ class Builder {
       }
     }
     c.policy.german = text("policy.language") == "de";
+    c.policy.tell_in_text = text("policy.explain") == "text";
 
     c.ledger.segment_bytes = size("ledger.segment_bytes");
     if (c.ledger.segment_bytes % 4'096 != 0) {

@@ -137,6 +137,7 @@ struct Policy {
   Milliseconds exception_max{};
   std::vector<std::string> approvers;
   bool german = false;
+  bool tell_in_text = true;
 };
 
 enum class SubjectKind : std::uint8_t { kUser, kTeam, kKey, kModel };

@@ -148,6 +148,8 @@ constexpr auto kKeys = std::to_array<Key>({
    .description = "Who may approve exceptions: oidc:NAME, cert:NAME, key:ID (a key with an owner), or group:NAME of the identity provider."},
   {.name = "policy.language", .kind = Kind::kChoice, .fallback = "en", .words = "en|de", .effect = Effect::kReload,
    .description = "In which people are told why, unless their request's Accept-Language begins with en or de."},
+  {.name = "policy.explain", .kind = Kind::kChoice, .fallback = "text", .words = "text|object", .effect = Effect::kReload,
+   .description = "Where an answer says what rules masked or replaced in it or in its question, and why. text: chat answers in plain text end with a paragraph that does; object: only the candor object of the answer, which always does."},
 
   {.name = "ledger.segment_bytes", .kind = Kind::kSize, .fallback = "64MiB", .min = kMiB, .max = 16 * kGiB,
    .description = "Size of a journal segment, preallocated."},

@@ -177,6 +177,7 @@ bool AnswerGuard::take(AnswerEvent& event, Out& out) {
     Choice& of = choice(finish->choice);
     if (!close(of, out)) return false;
     of.finished = true;
+    tell(of, out);
     out.events.push_back(std::move(event));
     return true;
   }
@@ -430,6 +431,19 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
   }
   flush(/*end=*/!field.open);
   return true;
+}
+
+void AnswerGuard::tell(Choice& choice, Out& out) {
+  if (!form_.chat || form_.json || form_.logprobs || !governance_.book().tell_in_text()) return;
+  const auto is_call = [](const auto& entry) { return entry.first.first == FieldKind::kArguments; };
+  if (!choice.fields.contains({FieldKind::kContent, 0}) ||
+      std::ranges::any_of(choice.fields, is_call)) {
+    return;
+  }
+  const std::string note = governance_.note("choices/" + std::to_string(choice.index) + "/");
+  if (!note.empty()) {
+    out.events.emplace_back(dialect::TextDelta{choice.index, Text("\n\n" + note), {}});
+  }
 }
 
 void AnswerGuard::end_all(std::uint32_t at, Out& out) {

@@ -11,6 +11,8 @@
 // names, arguments or an answer with log probabilities.
 // A rule that denies ends the whole answer: the explanation follows what was released, as content,
 // and every choice that is not finished is finished as filtered.
+// What was masked or replaced is told at the end of a text that people read; not in JSON, beside
+// calls or log probabilities, which programs read.
 #pragma once
 
 #include <deque>
@@ -34,6 +36,7 @@ class AnswerGuard {
     bool json = false;         // the content is JSON, which a stand-in must not break
     bool whole_calls = false;  // a call is one event, and stays one
     bool logprobs = false;     // tokens come beside the text, and must agree with it
+    bool chat = false;         // people read it: its text says at the end what was replaced (C14)
   };
   AnswerGuard(Governance& governance, Form form);
   AnswerGuard(AnswerGuard&&) = delete;
@@ -65,6 +68,7 @@ class AnswerGuard {
   [[nodiscard]] bool turn_to(Choice& choice, Field& field, Out& out);
   [[nodiscard]] std::optional<policy::Effect> judge(const dlp::Finding& finding, const Field& field,
                                                     bool released, Rulebook::Desk& desk);
+  void tell(Choice& choice, Out& out);
   void end_all(std::uint32_t at, Out& out);
   [[nodiscard]] Choice& choice(std::uint32_t index);
   [[nodiscard]] Field& field(Choice& of, FieldKind kind, std::uint32_t index,

@@ -34,6 +34,11 @@ std::vector<std::string> labels_of(const std::vector<std::string>& texts, std::s
   return out;
 }
 
+std::string trimmed(std::string text) {
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 std::string action_token(Effect effect) { return effect == Effect::kAllow ? "" : token_of(effect); }
 
 }  // namespace
@@ -183,9 +188,30 @@ std::optional<ledger::PolicyDecision> Governance::record() const {
 
 std::string Governance::sentence() const {
   const Phase& phase = answering_ ? answer_ : request_;
-  std::string out = policy::to_text(phase.strictest, language_);
-  while (!out.empty() && out.back() == '\n') out.pop_back();
-  return out;
+  return trimmed(policy::to_text(phase.strictest, language_));
+}
+
+std::string Governance::note(std::string_view choice) const {
+  policy::Explanation told;
+  for (std::size_t i = 0; i < facts_.findings.size() && i < actions_.size(); ++i) {
+    const bool asked = i < first_of_answer_;
+    if (actions_[i] == Effect::kAllow || (!asked && !facts_.findings[i].field.starts_with(choice)))
+      continue;
+    if (told.found.empty() || policy::stricter(actions_[i], told.effect)) told.effect = actions_[i];
+    told.found.push_back({facts_.findings[i].class_name, facts_.findings[i].field,
+                          std::string(policy::to_string(actions_[i]))});
+  }
+  if (told.found.empty()) return {};
+  told.headline = policy::headline(told.effect, language_);
+  for (const Phase* phase : {&request_, &answer_}) {
+    for (const policy::ExplainedRule& rule : phase->rules) {
+      const auto acted =
+          std::ranges::find(told.found, rule.effect, &policy::ExplainedFinding::action);
+      const auto known = std::ranges::find(told.rules, rule.id, &policy::ExplainedRule::id);
+      if (acted != told.found.end() && known == told.rules.end()) told.rules.push_back(rule);
+    }
+  }
+  return trimmed(policy::to_text(told, language_));
 }
 
 std::string Governance::how_to_approve() const {

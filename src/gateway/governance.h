@@ -52,6 +52,9 @@ class Governance {
 
   // For a refusal: what the person is told (C14).
   [[nodiscard]] std::string sentence() const;
+  // For the end of a choice's text: what was masked or replaced in it ("choices/0/") or in the
+  // request, by which rules and why; "" where nothing was.
+  [[nodiscard]] std::string note(std::string_view choice) const;
   // What to do where an approval or a reason is missing; begins with a newline.
   [[nodiscard]] std::string how_to_approve() const;
   [[nodiscard]] std::string how_to_justify() const;

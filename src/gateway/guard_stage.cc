@@ -6,6 +6,11 @@
 namespace candor::gateway {
 namespace {
 
+bool is_chat(dialect::Api api) {
+  return api == dialect::Api::kOpenAiChat || api == dialect::Api::kOpenAiResponses ||
+         api == dialect::Api::kAnthropicMessages || api == dialect::Api::kOllamaChat;
+}
+
 class GuardStage final : public Stage {
  public:
   std::string_view name() const noexcept override { return "guard"; }
@@ -21,7 +26,8 @@ class GuardStage final : public Stage {
                                            .json = s.forwarded.response_format.kind !=
                                                    dialect::ResponseFormat::Kind::kText,
                                            .whole_calls = s.forwarded.whole_calls(),
-                                           .logprobs = s.forwarded.parameters.logprobs});
+                                           .logprobs = s.forwarded.parameters.logprobs,
+                                           .chat = is_chat(s.api)});
     }
     s.cut = !s.guard->pass(events);
     s.count_registered();

@@ -81,6 +81,7 @@ Result<std::shared_ptr<const Rulebook>> Rulebook::make(
   }
   book->jurisdiction_ = sources.jurisdiction;
   book->language_ = sources.language;
+  book->tell_in_text_ = sources.tell_in_text;
   for (const policy::RuleFile& file : book->policy_.files()) {
     for (const policy::Rule& rule : file.rules) {
       const auto asks = [](const policy::Placed& text) { return text.text.contains("digest"); };

@@ -23,6 +23,7 @@ struct RulebookSources {
   std::vector<NamedText> detectors;  // besides the built-in packs
   std::vector<std::string> jurisdiction;
   policy::Language language = policy::Language::kEnglish;
+  bool tell_in_text = true;
 };
 
 class Rulebook {
@@ -64,6 +65,8 @@ class Rulebook {
   // Whether a rule may depend on the digest of a model's weights.
   [[nodiscard]] bool asks_for_weights() const noexcept { return asks_for_weights_; }
   [[nodiscard]] policy::Language language() const noexcept { return language_; }
+  // Whether an answer's text says at its end what was replaced.
+  [[nodiscard]] bool tell_in_text() const noexcept { return tell_in_text_; }
   [[nodiscard]] Lease desk() const;
 
  private:
@@ -74,6 +77,7 @@ class Rulebook {
   Digest detectors_{};
   std::vector<std::string> jurisdiction_;
   policy::Language language_ = policy::Language::kEnglish;
+  bool tell_in_text_ = true;
   bool asks_for_weights_ = false;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Desk>> free_;

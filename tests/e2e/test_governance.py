@@ -75,9 +75,9 @@ def scripted():
     made.close()
 
 
-def governed(own, upstream, rules=RULES, more=""):
+def governed(own, upstream, rules=RULES, more="", explain="object"):
     (own.folder / "house.toml").write_text(rules)
-    return own.configure(f'[policy]\npacks = []\nfiles = ["house.toml"]\n{more}\n' + upstream.toml())
+    return own.configure(f'[policy]\npacks = []\nfiles = ["house.toml"]\nexplain = "{explain}"\n{more}\n' + upstream.toml())
 
 
 def cuts(text):

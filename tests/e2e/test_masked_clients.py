@@ -9,7 +9,7 @@ import pytest
 from conftest import need
 from server import ROOT
 from test_client_table import SCRIPTS
-from test_governance import CARD, MAIL, RULES, SECRET, STREAMS, Scripted, cuts, governed
+from test_governance import CARD, IBAN, MAIL, RULES, SECRET, STREAMS, Scripted, cuts, governed
 
 CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "mail", "arguments": ""}}
 PARAMETERS = {"type": "object", "properties": {"to": {"type": "string"}}}
@@ -306,3 +306,41 @@ def test_L3_what_begins_in_reasoning_and_ends_in_content_is_found(own, both, str
             for pieces in cuts(KEY[cut:] + "and on."):
                 got = ask(["Here: ", KEY[:cut]], pieces)
                 assert got.endswith("and on.") and "MIIE" not in got and "abcd" not in got and "0123456789" not in got, got
+
+
+NOTE = """
+
+Parts of the text were masked.
+- Addresses are masked. [Rule house.mail]
+Found: personal.contact (choices/0/content), masked"""
+ASKED_IN_GERMAN = """
+
+Teile des Textes wurden unkenntlich gemacht.
+- Konto- und Kartennummern werden unkenntlich gemacht. [Regel house.money]
+Gefunden: financial (messages/0/parts/0/text), unkenntlich gemacht
+Stattdessen: Nehmen Sie die Kundennummer."""
+
+
+def test_C14_a_chat_answer_ends_with_what_was_masked_in_it_or_in_its_question_and_why(own, both):
+    both.deltas = [({"content": piece}, {}) for piece in ["Ask ", *cuts(MAIL)[2], " now."]]
+    with governed(own, both, explain="text") as server:
+        openai_client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
+        anthropic_client = anthropic.Anthropic(base_url=server.url, api_key="none", max_retries=0)
+        told = "Ask [EMAIL] now." + NOTE
+        for stream in (False, True):
+            chat = openai_client.chat.completions.create(model="canned", messages=ASK, stream=stream)
+            assert ("".join(c.choices[0].delta.content or "" for c in chat if c.choices) if stream else chat.choices[0].message.content) == told
+            ollama = server.post("/api/chat", {"model": "canned", "messages": ASK, "stream": stream}).body.decode().splitlines()
+            assert "".join(json.loads(line)["message"]["content"] for line in ollama) == told
+        assert openai_client.responses.create(model="canned", input="x").output_text == told
+        assert anthropic_client.messages.create(model="canned", max_tokens=99, messages=ASK).content[0].text == told
+        # What programs read stays as it is: completions, JSON, log probabilities.
+        assert openai_client.completions.create(model="canned", prompt="x").choices[0].text == "Ask [EMAIL] now."
+        plain = openai_client.chat.completions.create(model="canned", messages=ASK, response_format={"type": "json_object"})
+        assert "Parts of the text" not in plain.choices[0].message.content
+        both.deltas = [({"content": "Done."}, {})]
+        german = server.post("/v1/chat/completions", {"model": "canned", "messages": [{"role": "user", "content": f"Pay {IBAN}"}]},
+                             headers={"Accept-Language": "de"})
+        assert german.json()["choices"][0]["message"]["content"] == "Done." + ASKED_IN_GERMAN
+        assert openai_client.chat.completions.create(model="canned", messages=ASK).choices[0].message.content == "Done."
+        server.verify_log()
