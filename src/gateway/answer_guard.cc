@@ -1,6 +1,7 @@
 #include "gateway/answer_guard.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "dlp/restorer.h"
 #include "gateway/inspection.h"
@@ -60,6 +61,8 @@ struct AnswerGuard::Field {
   bool dropping = false;  // kMore parts: those of a finding that was replaced
   Effect action = Effect::kAllow;  // of the last finding
   JsonPlace json;
+  bool quote_due =
+      false;  // of a stand-in in JSON: whether it needs one shows where its finding ends
   std::optional<dlp::Restorer> restorer;  // of a text that may tell what pseudonyms stand for
   // Tokens of the content that are not out yet, by the bytes that they stand for.
   struct Token {
@@ -379,7 +382,13 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
   };
   const bool json =
       field.kind == FieldKind::kArguments || (field.kind == FieldKind::kContent && form_.json);
+  const auto end_stand_in = [&] {
+    if (std::exchange(field.quote_due, false) && !field.json.in_string()) text += '"';
+  };
   for (dlp::Part& part : parts) {
+    if (part.kind == dlp::Part::Kind::kText || part.kind == dlp::Part::Kind::kFinding) {
+      end_stand_in();
+    }
     std::string_view bytes = part.text;
     field.settled += bytes.size();
     // What was released before another text began.
@@ -403,12 +412,11 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
     if (replaced) {
       const bool before = field.json.in_string();
       field.json.feed(bytes);
-      const bool after = field.json.in_string();
       if (part.kind == dlp::Part::Kind::kFinding) {
         if (json && !before) text += '"';
         text += stand_in_of(governance_.book().scanner().detectors()[part.finding.detector],
                             field.action, bytes, governance_.pseudonyms());
-        if (json && !after) text += '"';
+        field.quote_due = json;
       }
       field.replaced_until = field.settled;
     } else {
@@ -429,6 +437,7 @@ bool AnswerGuard::hand_on(Choice& choice, Field& field, std::vector<dlp::Part>& 
       field.last.erase(0, cut);
     }
   }
+  if (!field.open) end_stand_in();
   flush(/*end=*/!field.open);
   return true;
 }
