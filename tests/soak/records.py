@@ -34,6 +34,7 @@ class Life:
     ended: float = 0
     killed: bool = False
     uncounted_since: float = math.inf  # what was refused from here on may have died with it
+    draining_since: float = math.inf  # told to stop: who comes now is not let in
 
 
 def published_entries(folder):
@@ -192,7 +193,7 @@ def refusals(problems, counts, log, lives, refused, unheard, pseudonyms):
         who = who_of(record)
         life = lives[who[0]]
         unknown[who] += 1
-        lost[who] += record.ended > min(life.uncounted_since, life.ended - LOOK_S)
+        lost[who] += record.ended > min(life.uncounted_since, life.draining_since, life.ended - LOOK_S)
     for name in sorted(set(clients) | set(log.refusals)):
         heard[name[0], *name[2:]] += clients[name]
         counted[name[0], *name[2:]] += log.refusals[name]

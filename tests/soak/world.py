@@ -111,6 +111,7 @@ class World:
             self.server.kill()
             self.gate.open.clear()
         else:
+            self.lives[-1].draining_since = time.monotonic()
             assert self.server.stop(PATIENCE_S) == 0, "".join(self.server.log[-20:])
             self.gate.open.clear()
             self.lives[-1].ended = time.monotonic()
