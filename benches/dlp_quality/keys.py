@@ -67,6 +67,7 @@ FORMS = {
     "GitLab trigger": (lambda: "glptt-" + chars(HEX, 40), None),
     "Bitbucket": (lambda: "ATBB" + chars(WORD, 32), None),
     "Atlassian": (lambda: "ATATT3xFfGF0" + chars(URL_SAFE, 170) + "=" + chars("0123456789ABCDEF", 8), None),
+    "42 intranet application": (lambda: "s-s4t2" + pick(["ud", "af"]) + "-" + chars(HEX, 64), None),
     "Sourcegraph": (lambda: "sgp_" + chars(HEX, 16) + "_" + chars(HEX, 40), None),
     "npm": (lambda: "npm_" + chars(WORD, 36), None),
     "PyPI": (lambda: "pypi-AgEIcHlwaS5vcmc" + chars(URL_SAFE, 150), None),
