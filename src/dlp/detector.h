@@ -1,6 +1,7 @@
 // A detector as data, as docs/formats/detector-packs.md defines it. Values; no behaviour.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -82,6 +83,12 @@ inline constexpr std::size_t kBoundaryBytes = 2;   // what a boundary may look a
 inline constexpr std::size_t kMaxDropped = 32;
 inline constexpr std::uint32_t kLongestSpan = 16384;
 inline constexpr std::uint32_t kLongestContextAfter = 256;
+
+// How far behind a match lies what may decide whether it is one: a boundary, context words and the
+// byte that tells whether the last of them is whole.
+[[nodiscard]] inline std::size_t reach_behind(const Detector& detector) {
+  return std::max<std::size_t>(detector.max_context_after + std::size_t{1}, kBoundaryBytes);
+}
 
 [[nodiscard]] std::string_view to_string(Severity severity) noexcept;
 [[nodiscard]] std::string_view to_string(Anchor anchor) noexcept;

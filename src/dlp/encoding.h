@@ -39,6 +39,9 @@ inline constexpr std::size_t kLongestEscape = 12;  // a pair of \uXXXX
 struct Region {
   Layer layer = Layer::kPlain;
   std::size_t begin = 0, end = 0;  // of the text
+  // The first escape in it, or end where none is; of base64 and hex begin. What ends before it
+  // reads as it stands there, and only the text itself tells what is before the region.
+  std::size_t first = 0;
   std::string decoded;
   // decoded[i] came from [from[i], to[i]) of the text.
   std::vector<std::uint32_t> from, to;

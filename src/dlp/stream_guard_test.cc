@@ -261,6 +261,18 @@ TEST(StreamGuardTest, C15_RandomChunkings) {
                    number_from("CANDOR_CHUNKINGS", kChunkings));
 }
 
+// A word of the line before lowers the number's confidence; the region of the escape begins at its
+// line, and must not find what the text itself does not (found by ten million chunkings).
+TEST(StreamGuardTest, C15_AnEscapeBehindAFindingChangesNothingBeforeIt) {
+  const std::string text = "ion.port\nSV=phone 070 18 99, so be it";
+  for (const std::string_view escape : {"%20", "&#32;", "\\u0020"}) {
+    const Judge judge(text + std::string(escape));
+    EXPECT_TRUE(judge.same({text.size()})) << escape;
+    EXPECT_TRUE(judge.same(judge.each(1))) << escape;
+    EXPECT_EQ(judge.expected().parts.size(), 1U) << escape;  // text alone
+  }
+}
+
 // Longer than what is kept of the text that is out, so that scans begin in its middle.
 TEST(StreamGuardTest, C15_LongTexts) {
   Hostile hostile(21);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/text.h"
 
@@ -167,7 +168,7 @@ std::string decode_digits(std::string_view text, Layer layer,
 Region region_of(Layer layer, std::span<const std::uint32_t> places, std::string decoded) {
   Region region;
   region.layer = layer;
-  region.begin = places.front();
+  region.begin = region.first = places.front();
   region.end = places.back() + std::size_t{1};
   region.from.reserve(decoded.size());
   region.to.reserve(decoded.size());
@@ -196,6 +197,7 @@ Region decode_escapes(std::string_view text, Layer layer, std::size_t begin, std
   region.layer = layer;
   region.begin = begin;
   region.end = end;
+  std::optional<std::size_t> first;
   for (std::size_t at = begin; at < end;) {
     if (ending == Ending::kMayGoOn && text[at] == escape_mark(layer) &&
         text.size() - at < kLongestEscape) {
@@ -203,6 +205,7 @@ Region decode_escapes(std::string_view text, Layer layer, std::size_t begin, std
       break;
     }
     const Escape escape = escape_at(layer, text.substr(at));
+    if (!first && escape.size > 0 && text[at] == escape_mark(layer)) first = at;
     const std::size_t before = region.decoded.size();
     const std::size_t size = std::max<std::size_t>(escape.size, 1);
     if (escape.size == 0) {
@@ -218,6 +221,7 @@ Region decode_escapes(std::string_view text, Layer layer, std::size_t begin, std
     }
     at += size;
   }
+  region.first = first.value_or(region.end);
   return region;
 }
 

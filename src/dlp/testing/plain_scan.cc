@@ -318,8 +318,11 @@ std::vector<Finding> PlainScan::scan(std::string_view text, int min_confidence,
       if (region.cut_begin && match.place.begin < (binary ? state_->before : kContextBefore)) {
         continue;
       }
+      // What ends before the first escape is the plain text's.
+      const Span place{region.from[begin], region.to[end - 1]};
+      if (place.end + reach_behind(state_->detectors[match.detector]) <= region.first) continue;
       if (binary && !begins_with_text(region.decoded, begin)) continue;
-      add(match, {region.from[begin], region.to[end - 1]}, region.layer);
+      add(match, place, region.layer);
     }
   }
   if (state_->opaque) {
