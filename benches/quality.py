@@ -92,8 +92,8 @@ def small(read, data, examples, verdicts):
     return result
 
 
-def generated(read, python, per_class, examples, verdicts):
-    done = subprocess.run([python, str(pathlib.Path(__file__).with_name("dlp_quality") / "generate.py"), str(per_class)], capture_output=True, text=True, check=False)
+def generated(read, python, per_class, seed, examples, verdicts):
+    done = subprocess.run([python, str(pathlib.Path(__file__).with_name("dlp_quality") / "generate.py"), str(per_class), str(seed)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"quality: the generator failed: {done.stderr[-800:]}")
     made = json.loads(done.stdout)
@@ -101,7 +101,7 @@ def generated(read, python, per_class, examples, verdicts):
     found = read([row["text"] for row in rows])
     scores, details = judge(rows, found, ALL)
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    result = {"rows": len(rows), "versions": made["versions"], "thrown away": made["refused"],
+    result = {"rows": len(rows), "seed": seed, "versions": made["versions"], "thrown away": made["refused"],
               "classes": show_scores(f"generated: {len(rows)} texts, {versions}", scores, examples)}
     for why, count in sorted(made["refused"].items()):
         say(f"    thrown away: {count} x {why}")
@@ -163,6 +163,7 @@ def nothing_to_find(read, python, sets, examples, verdicts):
 def main():
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--per-class", type=int, default=500, help="generated values of each class")
+    parser.add_argument("--seed", type=int, default=20261126, help="of the generated set: another one draws other values")
     parser.add_argument("--characters", type=int, default=12_000_000, help="of distractors")
     parser.add_argument("--rivals", action="store_true", help="let the rivals read the same texts (some minutes more)")
     parser.add_argument("--rival-characters", type=int, default=2_000_000, help="of distractors that rivals read (Presidio reads some 0.1 MB/s)")
@@ -170,7 +171,7 @@ def main():
     options = parser.parse_args()
     need(PROGRAMS / "candor")
     if options.quick:
-        options.per_class, options.characters = min(options.per_class, 60), min(options.characters, 2_000_000)
+        options.characters = min(options.characters, 2_000_000)
         options.rival_characters = min(options.rival_characters, 200_000)
     python = environments.generators()
     data = pathlib.Path(os.environ.get("CANDOR_DATA", ROOT.parent / "shared/data"))
@@ -178,7 +179,7 @@ def main():
     verdicts = Verdicts()
     result = {"benchmark": "quality", "date": datetime.date.today().isoformat(), "not covered": ["names of people", "places", "organisations"]}
     result["small"] = small(read, data, options.examples, verdicts)
-    result["generated"], rows, found = generated(read, python, options.per_class, options.examples, verdicts)
+    result["generated"], rows, found = generated(read, python, options.per_class, options.seed, options.examples, verdicts)
     sets = nothing_there.collect(options.characters)
     result["distractors"] = nothing_to_find(read, python, sets, options.examples, verdicts)
     if options.rivals:

@@ -5,7 +5,6 @@
 import collections
 import hashlib
 import ipaddress
-import random
 
 import phonenumbers
 import schwifty
@@ -20,11 +19,6 @@ LOCALES = ["en_US", "en_GB", "de_DE", "fr_FR", "it_IT", "es_ES", "nl_NL", "pl_PL
            "en_AU", "ja_JP", "pt_PT", "no_NO", "cs_CZ"]
 FAKERS = {name: Faker(name) for name in LOCALES}
 REFUSED = collections.Counter()  # generator and reason -> values thrown away
-
-
-def seed():
-    Faker.seed(20261126)
-    random.seed(20261126)  # schwifty and rstr draw from it
 
 
 # ISO/IEC 7812 ranges of the schemes whose numbers faker draws too widely.
@@ -246,6 +240,5 @@ def wallets(n):
 
 
 def people(n):
-    seed()
     for maker in (cards, ibans, mails, addresses, urls, ssns, phones, births, macs, bics, wallets):
         yield from maker(n)
