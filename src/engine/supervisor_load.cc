@@ -30,13 +30,7 @@ constexpr std::uint64_t kMaxTemplate = 96U << 10U;  // one argument of a program
 // Keys and values for every slot, half precision, and the engine's own needs.
 std::uint64_t estimate_memory(const model::GgufSummary& m, std::uint64_t file_bytes,
                               std::uint64_t context_tokens) {
-  const std::uint64_t heads = std::max<std::uint64_t>(m.head_count, 1);
-  const std::uint64_t kv_heads = m.head_count_kv != 0 ? std::min(m.head_count_kv, heads) : heads;
-  // Bounded before multiplied: the numbers are the file's.
-  const std::uint64_t width =
-      std::min<std::uint64_t>(m.embedding_length, 1U << 20U) / heads * kv_heads;
-  const std::uint64_t layers = std::min<std::uint64_t>(m.block_count, 4'096);
-  return file_bytes + 4 * width * layers * context_tokens + 256 * kMiB;
+  return file_bytes + model::context_bytes_per_token(m) * context_tokens + 256 * kMiB;
 }
 
 struct Shape {

@@ -210,9 +210,11 @@ class MetadataReader {
     if (!value) return {};
     static constexpr std::string_view kWanted[] = {
         "general.file_type", "tokenizer.ggml.add_bos_token", "split.count", "general.alignment"};
-    static constexpr std::string_view kWantedEnds[] = {".context_length", ".block_count",
-                                                       ".embedding_length", ".attention.head_count",
-                                                       ".attention.head_count_kv"};
+    static constexpr std::string_view kWantedEnds[] = {
+        ".context_length",          ".block_count",
+        ".embedding_length",        ".attention.head_count",
+        ".attention.head_count_kv", ".attention.key_length",
+        ".attention.value_length"};
     const bool wanted =
         std::ranges::find(kWanted, key) != std::end(kWanted) ||
         std::ranges::any_of(kWantedEnds, [&](std::string_view end) { return key.ends_with(end); });
@@ -269,6 +271,8 @@ class MetadataReader {
     out_.embedding_length = of_architecture(".embedding_length");
     out_.head_count = of_architecture(".attention.head_count");
     out_.head_count_kv = of_architecture(".attention.head_count_kv");
+    out_.key_length = of_architecture(".attention.key_length");
+    out_.value_length = of_architecture(".attention.value_length");
     if (numbers_.contains("general.file_type")) out_.file_type = number("general.file_type");
     out_.adds_bos = number("tokenizer.ggml.add_bos_token") != 0;
     for (auto& [type, use] : types_) {

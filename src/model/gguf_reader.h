@@ -62,6 +62,8 @@ struct GgufSummary {
   std::uint64_t embedding_length = 0;
   std::uint64_t head_count = 0;  // the largest where it is an array
   std::uint64_t head_count_kv = 0;
+  // Of one head's keys and values; 0: absent, then embedding_length / head_count.
+  std::uint64_t key_length = 0, value_length = 0;
   std::optional<std::uint64_t> file_type;      // general.file_type
   std::string tokenizer_model;                 // tokenizer.ggml.model
   std::uint64_t vocabulary = 0;                // tokens in the list
@@ -73,6 +75,10 @@ struct GgufSummary {
   std::vector<TensorTypeUse> tensor_types;  // by type number
   bool operator==(const GgufSummary&) const = default;
 };
+
+// Bytes of keys and values for each token of context, in half precision, all layers alike (those
+// with a sliding window need less). Bounded, whatever the file says.
+[[nodiscard]] std::uint64_t context_bytes_per_token(const GgufSummary& summary);
 
 [[nodiscard]] Result<GgufSummary> read_gguf(ByteSource& source, const GgufLimits& limits = {});
 

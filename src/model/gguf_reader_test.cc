@@ -53,6 +53,24 @@ TEST(GgufReaderTest, ReadsTheTypedValuesOfASmallFile) {
   EXPECT_EQ(s->tensor_types[1].name, "q4_1");
 }
 
+// Gemma 3 has heads that are longer than its width divided by their number.
+TEST(GgufReaderTest, KeysAndValuesOfATokenComeFromTheLengthOfAHead) {
+  const auto plain = read(small_model().build());
+  ASSERT_OK(plain);
+  EXPECT_EQ(context_bytes_per_token(*plain), 2U * 2 * 4 * (8 + 8));  // layers, heads, lengths
+  const auto longer = read(small_model()
+                               .u32("llama.attention.key_length", 32)
+                               .u32("llama.attention.value_length", 16)
+                               .build());
+  ASSERT_OK(longer);
+  EXPECT_EQ(longer->key_length, 32U);
+  EXPECT_EQ(context_bytes_per_token(*longer), 2U * 2 * 4 * (32 + 16));
+  GgufSummary hostile = *plain;
+  hostile.block_count = hostile.key_length = hostile.value_length = ~0ULL;
+  hostile.head_count = hostile.head_count_kv = ~0ULL;
+  EXPECT_LE(context_bytes_per_token(hostile), 1ULL << 34U);
+}
+
 TEST(GgufReaderTest, TheSummaryReadsBackFromItsJson) {
   const auto s = read(small_model().build());
   ASSERT_OK(s);

@@ -25,6 +25,21 @@ Result<std::string> get_text(const json::Object& object, std::string_view key) {
 
 }  // namespace
 
+std::uint64_t context_bytes_per_token(const GgufSummary& s) {
+  // Bounded before multiplied: the numbers are the file's.
+  const auto bounded = [](std::uint64_t value) {
+    return std::min<std::uint64_t>(value, 1U << 20U);
+  };
+  const std::uint64_t heads = std::max<std::uint64_t>(s.head_count, 1);
+  const std::uint64_t kv_heads = s.head_count_kv != 0 ? std::min(s.head_count_kv, heads) : heads;
+  const std::uint64_t usual = s.embedding_length / heads;
+  const std::uint64_t keys = s.key_length != 0 ? s.key_length : usual;
+  const std::uint64_t values = s.value_length != 0 ? s.value_length : usual;
+  const std::uint64_t layers = std::min<std::uint64_t>(s.block_count, 4'096);
+  const std::uint64_t a_layer = bounded(bounded(keys) + bounded(values)) * bounded(kv_heads);
+  return 2 * layers * std::min<std::uint64_t>(a_layer, 1U << 21U);
+}
+
 Result<std::string> to_json(const GgufSummary& s) {
   json::Array types;
   for (const TensorTypeUse& use : s.tensor_types) {
@@ -40,12 +55,14 @@ Result<std::string> to_json(const GgufSummary& s) {
                    {"embedding_length", s.embedding_length},
                    {"head_count", s.head_count},
                    {"head_count_kv", s.head_count_kv},
+                   {"key_length", s.key_length},
                    {"licence", s.licence},
                    {"name", s.name},
                    {"parameters", s.parameters},
                    {"tensor_types", std::move(types)},
                    {"tensors", s.tensors},
                    {"tokenizer_model", s.tokenizer_model},
+                   {"value_length", s.value_length},
                    {"version", s.version},
                    {"vocabulary", s.vocabulary}};
   if (s.file_type) out["file_type"] = *s.file_type;
@@ -62,11 +79,26 @@ Result<GgufSummary> summary_from_json(std::string_view line) {
   const json::Value value =
       TRY(json::parse_canonical(line, {.max_bytes = kMaxSummaryBytes, .max_depth = 4}));
   const json::Object& in = *TRY(json::as_object(value, "summary"));
-  TRY(json::only_keys(
-      in, {"adds_bos", "architecture", "block_count", "chat_template", "chat_template_sha256",
-           "context_length", "embedding_length", "file_type", "head_count", "head_count_kv",
-           "licence", "name", "parameters", "tensor_types", "tensors", "tokenizer_model", "version",
-           "vocabulary"}));
+  TRY(json::only_keys(in, {"adds_bos",
+                           "architecture",
+                           "block_count",
+                           "chat_template",
+                           "chat_template_sha256",
+                           "context_length",
+                           "embedding_length",
+                           "file_type",
+                           "head_count",
+                           "head_count_kv",
+                           "key_length",
+                           "licence",
+                           "name",
+                           "parameters",
+                           "tensor_types",
+                           "tensors",
+                           "tokenizer_model",
+                           "value_length",
+                           "version",
+                           "vocabulary"}));
   GgufSummary s;
   s.adds_bos = TRY(json::get_bool(in, "adds_bos"));
   s.architecture = TRY(get_text(in, "architecture"));
@@ -75,6 +107,8 @@ Result<GgufSummary> summary_from_json(std::string_view line) {
   s.embedding_length = TRY(get_count(in, "embedding_length"));
   s.head_count = TRY(get_count(in, "head_count"));
   s.head_count_kv = TRY(get_count(in, "head_count_kv"));
+  s.key_length = TRY(get_count(in, "key_length"));
+  s.value_length = TRY(get_count(in, "value_length"));
   s.licence = TRY(get_text(in, "licence"));
   s.name = TRY(get_text(in, "name"));
   s.parameters = TRY(get_count(in, "parameters"));

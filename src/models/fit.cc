@@ -31,7 +31,7 @@ ModelShape usual_shape(std::uint64_t parameters) {
                     std::log(static_cast<double>(std::max<std::uint64_t>(parameters, 1))));
   };
   const Published& near = *std::ranges::min_element(kPublished, {}, distance);
-  return {.parameters = parameters, .layers = near.layers, .kv_width = near.kv_width};
+  return {.parameters = parameters, .token_bytes = 4 * near.layers * near.kv_width};
 }
 
 Result<std::uint64_t> parse_parameters(std::string_view text) {
@@ -79,10 +79,8 @@ std::uint64_t weights_of(std::uint64_t parameters, double bits) {
 Fit fit(const ModelShape& shape, std::uint64_t weights_bytes, std::uint64_t context,
         const Machine& machine) {
   Fit out{.weights_bytes = weights_bytes};
-  // Bounded before multiplied: the numbers may be a file's.
-  const std::uint64_t layers = std::min<std::uint64_t>(shape.layers, 4'096);
-  const std::uint64_t width = std::min<std::uint64_t>(shape.kv_width, 1U << 20U);
-  const std::uint64_t a_token = 4 * layers * width;
+  // Bounded before multiplied: the number may be a file's.
+  const std::uint64_t a_token = std::min<std::uint64_t>(shape.token_bytes, 1ULL << 34U);
   const std::uint64_t tokens = std::min<std::uint64_t>(context, 1U << 24U);
   out.context_bytes = a_token * tokens;
   out.needed_bytes = weights_bytes + out.context_bytes + kEngineBytes;

@@ -3,10 +3,10 @@
 //
 // Weights: bits per weight of each quantisation from the table that llama.cpp's llama-quantize
 // prints (tools/quantize/quantize.cpp: file sizes of Llama-3-8B, 8.03e9 parameters). Context: keys
-// and values in half precision for each layer, 4 * layers * kv width bytes a token (llama.cpp's
-// default cache). Speed: to answer one token all weights and the context are read once, so the
-// machine's memory bandwidth is the bound. Processors without fast kernels for a quantisation, and
-// very small models, stay below it. Pure but for measure_machine().
+// and values in half precision for each layer (llama.cpp's default cache). Speed: to answer one
+// token all weights and the context are read once, so the machine's memory bandwidth is the bound.
+// Processors without fast kernels for a quantisation, and very small models, stay below it. Pure
+// but for measure_machine().
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,7 @@ namespace candor::models {
 
 struct ModelShape {
   std::uint64_t parameters = 0;
-  std::uint64_t layers = 0;
-  std::uint64_t kv_width = 0;      // heads of keys and values times their length
+  std::uint64_t token_bytes = 0;   // of keys and values, for each token of context
   std::uint64_t context_most = 0;  // that the model was made for; 0: unknown
 };
 

@@ -178,7 +178,7 @@ TEST(FitTest, SeventyBillionParametersAtFourBitsFitInto64GiB) {
 }
 
 TEST(FitTest, AFilesNumbersCannotOverflow) {
-  const ModelShape shape{.parameters = ~0ULL, .layers = ~0ULL, .kv_width = ~0ULL};
+  const ModelShape shape{.parameters = ~0ULL, .token_bytes = ~0ULL};
   const Fit fits = fit(shape, 1'000, ~0ULL, {.memory_bytes = 1'000'000});
   EXPECT_FALSE(fits.fits);
 }

@@ -44,12 +44,8 @@ Result<Subject> subject_of(const Context& context, const PlanOptions& options) {
     file = store.blob(found.manifest.files.front().sha256);
   }
   const model::GgufSummary summary = TRY(inspect_model(file));
-  const std::uint64_t heads = std::max<std::uint64_t>(summary.head_count, 1);
-  const std::uint64_t kv =
-      summary.head_count_kv != 0 ? std::min(summary.head_count_kv, heads) : heads;
   out.shape = {.parameters = summary.parameters,
-               .layers = summary.block_count,
-               .kv_width = summary.embedding_length / heads * kv,
+               .token_bytes = model::context_bytes_per_token(summary),
                .context_most = summary.context_length};
   std::error_code error;
   out.weights_bytes = std::filesystem::file_size(file, error);
@@ -123,11 +119,10 @@ int run_model_plan(const Context& context, const PlanOptions& options) {
                                     machine.bytes_per_second / 1e9,
                                     measured ? ", measured here just now" : ", given"));
   assumptions.push_back("one stream; every token reads all weights and half the context once");
-  assumptions.push_back(fmt::format("context in half precision: {} layers of {} values twice{}",
-                                    subject->shape.layers, subject->shape.kv_width,
-                                    subject->assumed_shape
-                                        ? ", the shape of published models of about this size"
-                                        : ", from the file's metadata"));
+  assumptions.push_back(
+      fmt::format("context in half precision: {} bytes a token, {}", subject->shape.token_bytes,
+                  subject->assumed_shape ? "the shape of published models of about this size"
+                                         : "from the file's metadata, no layer with a window"));
   assumptions.push_back(fmt::format("{} W while it answers (--watts), {:.2f} {} a kWh (--price)",
                                     options.watts, options.price, options.currency));
   if (out.json()) {
