@@ -145,10 +145,13 @@ void Scanner::State::collect(std::string_view context, std::string_view text, Sc
   }
   if (pending != nullptr) {
     for (const std::size_t place : scratch.opened.undecided) pending->add(place);
-  } else if (opaque && context.empty()) {
+  } else if (opaque && context.empty() && detectors[*opaque].confidence >= min_confidence) {
+    // Whole characters already; a stray byte behind them is not the run's, and a stream guard has
+    // told its end by then.
     for (const OpaqueRun& run : scratch.opened.opaque) {
-      const Match match{*opaque, {run.begin, run.end}, detectors[*opaque].confidence, false};
-      add(match, match.place, run.layer);
+      const auto [begin, end] = scratch.plain.original(run.begin, run.end);
+      scratch.found.push_back(
+          {{*opaque, begin, end, detectors[*opaque].confidence, run.layer}, false});
     }
   }
   std::ranges::sort(scratch.found, {}, [](const Candidate& c) {

@@ -273,6 +273,22 @@ TEST(StreamGuardTest, C15_AnEscapeBehindAFindingChangesNothingBeforeIt) {
   }
 }
 
+// A stray byte of UTF-8 that no character begins is not the run's (found by
+// stream_guard_actions_fuzz).
+TEST(StreamGuardTest, C15_ABrokenByteBehindAnOpaqueRunIsNotOfIt) {
+  std::mt19937 random(5);
+  std::string bytes;
+  for (int i = 0; i < 180; ++i) bytes += static_cast<char>(random());
+  const std::string run = to_base64(as_bytes(bytes));
+  for (const std::string_view behind : {"\x91", "\x91\x91\x91 ", "\xC3", "\xE2\x82\xAC"}) {
+    const Judge judge("x: " + run + std::string(behind) + "and more");
+    ASSERT_EQ(judge.expected().notes.size(), 1U);
+    EXPECT_EQ(judge.expected().notes[0].end, 3 + run.size());
+    EXPECT_TRUE(judge.same({3 + run.size()}));
+    EXPECT_TRUE(judge.same(judge.each(1)));
+  }
+}
+
 // Longer than what is kept of the text that is out, so that scans begin in its middle.
 TEST(StreamGuardTest, C15_LongTexts) {
   Hostile hostile(21);

@@ -325,10 +325,11 @@ std::vector<Finding> PlainScan::scan(std::string_view text, int min_confidence,
       add(match, place, region.layer);
     }
   }
-  if (state_->opaque) {
-    for (const OpaqueRun& run : opened.opaque) {
-      add({*state_->opaque, {}, state_->detectors[*state_->opaque].confidence},
-          {run.begin, run.end}, run.layer);
+  if (state_->opaque && state_->detectors[*state_->opaque].confidence >= min_confidence) {
+    const int confidence = state_->detectors[*state_->opaque].confidence;
+    for (const OpaqueRun& run : opened.opaque) {  // whole characters, so nothing is widened
+      const auto [begin, end] = folded.original(run.begin, run.end);
+      found.push_back({{*state_->opaque, begin, end, confidence, run.layer}, false});
     }
   }
   std::ranges::sort(found, {}, [](const Candidate& c) {
