@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "dlp/fold.h"
 #include "dlp/internal/compiled.h"
 #include "dlp/internal/outlook.h"
@@ -117,8 +118,16 @@ void Scanner::State::collect(std::string_view context, std::string_view text, Sc
     const auto inside = [&](std::size_t at) {
       return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80;
     };
+    // A trigger's end is told before what follows is seen, so only a whole character moves it.
+    const bool trigger = detectors[match.detector].stream == StreamMode::kTrigger;
+    const auto in_character = [&](std::size_t at) {
+      for (std::size_t back = 1; back <= std::min<std::size_t>(3, at); ++back) {
+        if (utf8_sequence(text.substr(at - back)) > back) return true;
+      }
+      return false;
+    };
     for (int i = 0; i < 3 && begin > 0 && inside(begin); ++i) --begin;
-    for (int i = 0; i < 3 && inside(end); ++i) ++end;
+    for (int i = 0; i < 3 && (trigger ? in_character(end) : inside(end)); ++i) ++end;
     const Finding finding{match.detector, begin, end, match.confidence, layer};
     // More of a broken sequence may follow.
     if (pending != nullptr && end == text.size() && !is_trigger(detectors, finding)) {

@@ -289,6 +289,17 @@ TEST(StreamGuardTest, C15_ABrokenByteBehindAnOpaqueRunIsNotOfIt) {
   }
 }
 
+TEST(StreamGuardTest, C15_ABrokenByteBehindATriggersFindingIsNotOfIt) {
+  const std::string key =
+      "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\n-----END PRIVATE KEY-----";
+  for (const std::string_view behind : {"\x91", "\xBC\x91", "\xE2\x82\xAC"}) {
+    const Judge judge(key + std::string(behind) + "!");
+    EXPECT_TRUE(judge.same({key.size()}));
+    EXPECT_TRUE(judge.same(judge.each(1)));
+    EXPECT_EQ(judge.expected().parts[0].text, key);
+  }
+}
+
 // Longer than what is kept of the text that is out, so that scans begin in its middle.
 TEST(StreamGuardTest, C15_LongTexts) {
   Hostile hostile(21);
