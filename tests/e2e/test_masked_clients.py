@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from conftest import need
-from server import ROOT
+from server import ROOT, Kept
 from test_client_table import SCRIPTS
 from test_governance import CARD, IBAN, MAIL, RULES, SECRET, STREAMS, Scripted, cuts, governed
 
@@ -344,3 +344,18 @@ def test_C14_a_chat_answer_ends_with_what_was_masked_in_it_or_in_its_question_an
         assert german.json()["choices"][0]["message"]["content"] == "Done." + ASKED_IN_GERMAN
         assert openai_client.chat.completions.create(model="canned", messages=ASK).choices[0].message.content == "Done."
         server.verify_log()
+
+
+@pytest.mark.parametrize("api", STREAMS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_C14_the_paragraph_is_in_the_transcript_that_the_receipt_covers(own, both, tmp_path, api, stream):
+    path, body = STREAMS[api]
+    both.deltas = [({"content": piece}, {}) for piece in ["Ask ", *cuts(MAIL)[2], " now."]]
+    with governed(own, both, explain="text") as server:
+        asked = json.dumps(body | {"model": "canned", "stream": stream})
+        reply = server.post(path, asked.encode())
+        assert reply.status == 200, reply.body
+        nothing_leaks(reply.body.decode())
+        for_programs = api in ("completions", "ollama generate")
+        assert (b"Parts of the text were masked" in reply.body) != for_programs
+        Kept(server, tmp_path / "kept", asked, reply.body).assert_verifies()
