@@ -325,6 +325,7 @@ json::Object Monitor::static_status() const {
   json::Object out;
   out["version"] = environment_.version;
   out["mode"] = mode_;
+  out["deployer"] = config_.deployer;
   out["pid"] = static_cast<std::int64_t>(::getpid());
   out["started"] = format_utc(started_us_);
   out["data_dir"] = config_.data_dir.string();

@@ -162,6 +162,10 @@ class Builder {
       c.data_dir = std::filesystem::absolute(c.data_dir).lexically_normal();
       if (!c.data_dir.has_filename()) c.data_dir = c.data_dir.parent_path();
     }
+    c.deployer = text("deployer");
+    if (c.deployer.size() > 200 || strip_controls(c.deployer) != c.deployer) {
+      problem("deployer", "must be one line of at most 200 bytes");
+    }
     c.listen.admin_socket = c.data_dir / "run" / "admin.sock";  // DataPaths::run()
     if (text("listen.unix_socket") != "none" && !text("listen.unix_socket").empty()) {
       c.listen.unix_socket = c.data_dir / text("listen.unix_socket");

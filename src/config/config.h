@@ -204,7 +204,8 @@ struct Setting {
 
 struct Config {
   Path data_dir;
-  Path file;  // the file read; empty: none
+  Path file;             // the file read; empty: none
+  std::string deployer;  // who runs it; empty: nobody said
   Listen listen;
   Content content;
   std::vector<Model> models;  // by name, names differ

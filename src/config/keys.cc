@@ -22,6 +22,8 @@ constexpr std::int64_t kDay = 24 * kHour;
 constexpr auto kKeys = std::to_array<Key>({
   {.name = "data_dir", .kind = Kind::kPath,
    .description = "Folder of everything Candor keeps; the default depends on the user."},
+  {.name = "deployer", .kind = Kind::kText,
+   .description = "Who runs this server, as candor attribute names them: one line of at most 200 bytes."},
 
   {.name = "listen.address", .kind = Kind::kText, .fallback = "127.0.0.1:8421",
    .description = "Numeric address and port of the API, or none. Only loopback: beyond it is listen.tls_address."},

@@ -159,6 +159,7 @@ class SupervisorTest : public ::testing::Test {
     o.engine_manifest = std::string(CANDOR_ENGINE_BINARY) + ".json";
     o.inspect_binary = CANDOR_INSPECT_BINARY;
     o.restart_delay_min = 20ms;
+    o.scheduling = Scheduling::kBatch;  // idle would wait for other tests
     return o;
   }();
 };
@@ -195,7 +196,7 @@ TEST_F(SupervisorTest, ALoadSaysWhatWasMeasured) {
     EXPECT_EQ(m.engine.version, "llama.cpp v0.5.0");
     EXPECT_TRUE(m.grants.confined()) << describe(m.grants);
     EXPECT_TRUE(m.grants.no_capabilities && m.grants.not_dumpable && m.grants.no_core);
-    EXPECT_EQ(m.grants.scheduling, "idle");
+    EXPECT_EQ(m.grants.scheduling, "batch");
     EXPECT_EQ(m.metadata.architecture, "llama");
     EXPECT_TRUE(m.kernel_probe.run && m.kernel_probe.ok());
     EXPECT_EQ(m.model_probe.tokens.size(), 8U);

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import need
 from pages import missing
-from server import ROOT, SMOL, Candor
+from server import ROOT, SMOL, TINY, Candor
 
 HONEST = """
 [about]
@@ -101,6 +101,17 @@ def test_D14_a_passport_that_lies_is_contradicted_by_the_weights(acme):
     first = lines(report, "open")[0]
     assert first[:2] == ("claim against weights", "contradicted") and "SmolLM2-135M-Instruct" in first[2]
     assert ("signature", "missing", "nobody signed this passport") in lines(report, "passport")
+
+
+def test_D14_the_deployer_is_who_the_configuration_names(tmp_path):
+    need(TINY, "the tiny model")
+    own = Candor(tmp_path / "own", {"tiny": TINY}).configure('deployer = "Klinikum Nord"\n')
+    with own as server:
+        reply = server.complete(model="tiny", max_tokens=4)
+        report = server.json("attribute", reply.headers["candor-exchange"])
+        assert ("deployer", "claimed", "Klinikum Nord, by the server's configuration") in lines(report, "deployer")
+    code, said = Candor(tmp_path / "wrong", {}).configure(f'deployer = "{"x" * 201}"\n').refused()
+    assert code != 0 and "deployer must be one line of at most 200 bytes" in said, said
 
 
 def test_D14_what_is_not_known_is_said(acme):

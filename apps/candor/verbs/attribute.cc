@@ -113,17 +113,25 @@ AttributionSection deployer_section(const Context& context, const passport::Pass
     add(out, "server",
         fmt::format("candor {}, {}", text_of(*status, "version"), text_of(*status, "mode")));
   }
-  std::string name;
+  const std::string configured = status ? text_of(*status, "deployer") : "";
+  if (!configured.empty()) {
+    out.lines.push_back(
+        {"deployer", configured + ", by the server's configuration", Known::kClaimed});
+  }
+  std::string named;
   if (one != nullptr) {
     for (const passport::DescentStep& step : one->descent) {
-      if (step.statement.actor.role == passport::Role::kDeployer) name = step.statement.actor.name;
+      if (step.statement.actor.role == passport::Role::kDeployer) named = step.statement.actor.name;
     }
   }
-  out.lines.push_back(
-      name.empty() ? AttributionLine{"deployer",
-                                     "whoever runs the server of this log; no passport names them",
-                                     Known::kMissing}
-                   : AttributionLine{"deployer", name, Known::kClaimed});
+  if (!named.empty()) {
+    out.lines.push_back({"deployer", named + ", by the passport", Known::kClaimed});
+  } else if (configured.empty()) {
+    out.lines.push_back({"deployer",
+                         "whoever runs the server of this log; neither its configuration nor a "
+                         "passport names them",
+                         Known::kMissing});
+  }
   return out;
 }
 
