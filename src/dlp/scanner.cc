@@ -195,6 +195,7 @@ void Scanner::State::collect_region(const Region& region, std::size_t context, S
     const auto [begin, end] = scratch.inner.original(match.place.begin, match.place.end);
     const Span place{region.from[begin], region.to[end - 1]};
     if (region.cut_begin && match.place.begin < seen_before) continue;
+    // What ends before the first escape is the plain text's (encoding.h, Region::first).
     if (place.end + reach_behind(detectors[match.detector]) <= region.first) continue;
     if (region.open &&
         (region.unsure || match.touched || (binary && begin + kMinText > decoded.size()))) {

@@ -6,7 +6,7 @@ if job["over"] == "openai":
     llm = ChatOpenAI(model=MODEL, base_url=URL + "/v1", api_key=KEY, temperature=0, max_tokens=TOKENS, max_retries=0)
 elif job["over"] == "anthropic":
     from langchain_anthropic import ChatAnthropic
-    llm = ChatAnthropic(model=MODEL, base_url=URL, api_key=KEY, max_tokens=TOKENS, max_retries=0)
+    llm = ChatAnthropic(model=MODEL, base_url=URL, api_key=KEY, temperature=0, max_tokens=TOKENS, max_retries=0)
 else:
     from langchain_ollama import ChatOllama, OllamaEmbeddings
     llm = ChatOllama(model=MODEL, base_url=URL, temperature=0, num_predict=TOKENS)
