@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """./bench digest: how fast a model is held against its passport, beside the limit that the machine sets and two programs that people use (D19).
 
-A file of random bytes is read from the page cache by
-  candor passport verify --quick   every byte by its shards, on all processors
+A file of random bytes is read by
+  candor passport verify --quick   every byte by its shards, on all processors; from the disk, and from the page cache
   sha256sum                        the whole file, on one processor
   model_signing verify             OpenSSF's reference, with a key (tests/e2e/setup.sh has it; else it is left out)
-The limit is the smaller of what the disk reads (O_DIRECT) and what OpenSSL's SHA-256 does on all processors at once. Each side runs
-in turn, several times; the best counts, since all else that runs here only makes it slower. Then one byte is changed, and all must notice.
+The others read from the page cache. The limit is the smaller of what the disk reads (O_DIRECT) and what OpenSSL's SHA-256 does on all
+processors at once; what is held against it is the run from the disk. Each side runs in turn, several times; the best counts, since all else that runs here only makes it slower. Then one byte is changed, and all must notice.
 """
 import hashlib
 import json
@@ -52,6 +52,13 @@ def disk_rate(path):
     finally:
         os.close(fd)
     return done / (time.perf_counter() - begin)
+
+
+def forget(path):
+    """Out of the page cache."""
+    fd = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
 
 
 def hash_for(duration, start, queue):
@@ -105,10 +112,12 @@ def main():
         else:
             say("  model_signing is left out: tests/e2e/setup.sh has not been run")
         rates = {name: 0.0 for name in sides}
-        disk = sha = 0.0
+        disk = sha = cold = 0.0
         for number in range(rounds):
             say(f"  ... round {number + 1} of {rounds}")
             disk, sha = max(disk, disk_rate(model)), max(sha, sha_rate(0.5 if options.quick else 2))
+            forget(model)
+            cold = max(cold, size / seconds(sides["candor"]))
             for name, command in sides.items():
                 rates[name] = max(rates[name], size / seconds(command))
         with model.open("r+b") as file:
@@ -120,10 +129,12 @@ def main():
             seconds(command, code=1)
     limit = min(disk, sha)
     table(["", "GB/s", "of the limit"],
-          [["disk, past the cache", disk / 1e9, ""], ["SHA-256, all processors", sha / 1e9, ""]] +
+          [["disk, past the cache", disk / 1e9, ""], ["SHA-256, all processors", sha / 1e9, ""],
+           ["candor, from the disk", cold / 1e9, f"{cold / limit:.2f}"]] +
           [[name, rate / 1e9, f"{rate / limit:.2f}"] for name, rate in rates.items()])
     finish({"benchmark": "digest", "bytes": size, "disk_bytes_per_s": round(disk), "sha256_bytes_per_s": round(sha),
-            "bytes_per_s": {name: round(rate) for name, rate in rates.items()}, "ratio_to_limit": round(rates["candor"] / limit, 3),
+            "bytes_per_s": {name: round(rate) for name, rate in rates.items()}, "cold_bytes_per_s": round(cold), "ratio_to_limit": round(cold / limit, 3),
+            "ratio_to_sha256": round(rates["candor"] / sha, 3),
             "ratio_to_sha256sum": round(rates["candor"] / rates["sha256sum"], 2),
             "ratio_to_model_signing": round(rates["candor"] / rates["model_signing"], 2) if "model_signing" in rates else None,
             "answers_right": True}, options)
